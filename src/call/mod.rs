@@ -1,0 +1,18 @@
+//! HEART: one pure state machine for every call.
+//!
+//! Events in, effects out; time is an argument. Names nothing of the house and no run time: the live
+//! daemon, `ringdesk replay`, recovery after a crash and the simulations all step the same function.
+
+mod event;
+mod id;
+mod number;
+mod work;
+
+pub use event::{
+    DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,
+};
+pub use id::{CallId, Extension, IdError, SourceName};
+pub use number::{Caller, E164, NumberError, ReadNumber};
+pub use work::{
+    Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
+};

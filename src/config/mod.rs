@@ -1,0 +1,1 @@
+//! The config: text in, checked values out.

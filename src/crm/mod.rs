@@ -1,0 +1,188 @@
+//! EXIT: where tickets go. This file is the door for a new CRM.
+//!
+//! A CRM is a folder here, a variant of [`Crm`] and a section `[crm.…]` of the config. Nothing
+//! outside `crm/zendesk` speaks Zendesk, and nothing in here names an entrance (`pbx`) or the desk.
+//! Deliberately a set of plain functions behind an enum and no trait: with one CRM there is nothing
+//! to abstract over yet.
+
+pub mod zendesk;
+
+use std::sync::Arc;
+
+use crate::call::{Agent, E164, Person, PersonId, Urgency, Work};
+use crate::delivery::{Attempt, Delivered, DeliveryError};
+
+/// A CRM, ready to be asked.
+#[derive(Clone)]
+pub enum Crm {
+    /// Zendesk.
+    Zendesk(Arc<zendesk::Zendesk>),
+}
+
+/// A person as the phone book keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// Id and name.
+    pub person: Person,
+    /// Every number as it is written in the CRM, from all configured phone fields.
+    pub numbers: Vec<String>,
+    /// False for deleted and suspended persons and for agents: they are never a caller.
+    pub usable: bool,
+}
+
+/// One page of the export of all persons.
+#[derive(Clone, Debug)]
+pub struct PeoplePage {
+    /// The persons; some may have come before.
+    pub people: Vec<PersonRecord>,
+    /// Where to go on, now and after a restart.
+    pub cursor: Option<String>,
+    /// True when there is no more for now.
+    pub end: bool,
+}
+
+/// An agent as the CRM knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrmAgent {
+    /// The id.
+    pub id: PersonId,
+    /// The name.
+    pub name: String,
+    /// The e-mail address as written in the CRM.
+    pub email: Option<String>,
+}
+
+/// A group as the CRM knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrmGroup {
+    /// The id.
+    pub id: u64,
+    /// The name as written in the CRM.
+    pub name: String,
+}
+
+/// Everything of the CRM that the directory matches.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    /// Agents and admins that are neither deleted nor suspended.
+    pub agents: Vec<CrmAgent>,
+    /// Groups that are not deleted.
+    pub groups: Vec<CrmGroup>,
+}
+
+/// Who we are to the CRM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Our own user.
+    pub user: CrmAgent,
+    /// `agent` or `admin`.
+    pub role: String,
+    /// Warnings for the admin, each with a way out ("the API token stops on 2027-04-30: …").
+    pub warnings: Vec<String>,
+}
+
+/// Answers who an agent or a group of the house is in the CRM; the directory's latest matching.
+///
+/// The exits ask it at the moment of sending, so that work made while the CRM was away finds its ids.
+pub trait Resolve: Send + Sync {
+    /// The CRM's id of the agent; `None` when the agent is not matched.
+    fn agent(&self, agent: &Agent) -> Option<PersonId>;
+    /// The CRM's id of the group with this name (case-folded, trimmed); `None` when it is not matched.
+    fn group(&self, name: &str) -> Option<u64>;
+    /// The default user; `None` until it was found or made.
+    fn default_user(&self) -> Option<PersonId>;
+}
+
+/// A request that is not owed work did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CrmError {
+    /// Nobody answered or the far side failed: try later.
+    #[error("{what}: the CRM is away")]
+    Away {
+        /// What was asked.
+        what: &'static str,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Our log-in is refused; text has the way out.
+    #[error("{0}")]
+    LoginRefused(String),
+    /// Asked to wait.
+    #[error("asked to wait {} s", .0.as_secs())]
+    Wait(std::time::Duration),
+    /// The CRM answered, but not with what it must answer.
+    #[error("{what}: {reason}")]
+    Odd {
+        /// What was asked.
+        what: &'static str,
+        /// What is odd, without callers' data.
+        reason: String,
+    },
+}
+
+impl Crm {
+    /// Does one piece of owed work.
+    ///
+    /// # Errors
+    /// Says whether the same work may be tried again, see [`DeliveryError`].
+    pub async fn deliver(
+        &self,
+        work: &Work,
+        attempt: Attempt,
+        resolve: &dyn Resolve,
+    ) -> Result<Delivered, DeliveryError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.deliver(work, attempt, resolve).await,
+        }
+    }
+
+    /// Proves that we are logged in.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn login(&self) -> Result<Login, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.login().await,
+        }
+    }
+
+    /// Reads all agents and groups.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn roster(&self) -> Result<Roster, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.roster().await,
+        }
+    }
+
+    /// Finds the default user by e-mail address, or makes it.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn default_user(&self, email: &str, name: &str) -> Result<PersonId, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.default_user(email, name).await,
+        }
+    }
+
+    /// Searches persons who may have this number. The hits are candidates: the phone book compares.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn search(&self, number: E164, urgency: Urgency) -> Result<Vec<PersonRecord>, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.search(number, urgency).await,
+        }
+    }
+
+    /// Reads one page of all persons; `None` begins from the beginning.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn export_people(&self, cursor: Option<&str>) -> Result<PeoplePage, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.export_people(cursor).await,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Who is who: users and agents, groups and groups.

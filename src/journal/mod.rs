@@ -1,0 +1,1 @@
+//! MEMORY: calls and owed work, in one transaction.

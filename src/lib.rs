@@ -1,0 +1,14 @@
+//! ringdesk: the daemon beside a telephone exchange that turns every answered call into the right ticket.
+
+pub mod call;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod crm;
+pub mod delivery;
+pub mod directory;
+pub mod journal;
+pub mod lifecycle;
+pub mod pbx;
+pub mod phonebook;
+pub mod sandbox;

@@ -1,0 +1,37 @@
+//! ENTRANCE: where call events come from. This file is the door for a new PBX.
+//!
+//! A source is a folder here, a table `[[pbx.…]]` of the config and captures in `fixtures/`. It puts
+//! [`Input`]s into one bounded channel to the desk and knows nothing of what happens to them.
+
+pub mod ami;
+
+use crate::call::{Agent, CallId, Heard, SourceName};
+
+/// What a source tells the desk.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Things that happened to calls, in order.
+    Heard(Vec<Heard>),
+    /// The source is logged in and has told all calls that are up: every other open call of this
+    /// source is over.
+    Resynced {
+        /// The source.
+        source: SourceName,
+        /// The calls that are still up.
+        present: Vec<CallId>,
+    },
+    /// The connection to the PBX is gone; calls are kept until the next [`Input::Resynced`].
+    Lost {
+        /// The source.
+        source: SourceName,
+    },
+    /// What the PBX itself tells about its users and queues.
+    House {
+        /// The source.
+        source: SourceName,
+        /// Users with their extensions and e-mail addresses.
+        agents: Vec<Agent>,
+        /// Queues: name and wrap-up time in seconds, where the PBX tells it.
+        queues: Vec<(String, Option<u32>)>,
+    },
+}

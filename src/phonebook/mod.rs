@@ -1,0 +1,1 @@
+//! Phone book: number to person.
