@@ -153,10 +153,16 @@ impl Store {
         Ok(Reading { cursor: row.try_get(0)?, whole: row.try_get(1)? })
     }
 
-    /// Everybody, in order of the ids. Ids beyond `i64` do not exist in practice and come last.
-    pub(super) async fn people(&self) -> Result<Vec<(Person, Vec<E164>)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT id, name, numbers FROM person ORDER BY id").fetch_all(&self.pool).await?;
+    /// The next persons behind `after`, in order of the ids; empty at the end. In parts, so that a
+    /// million people do not lie in memory twice.
+    pub(super) async fn people(
+        &self,
+        after: Option<PersonId>,
+    ) -> Result<Vec<(Person, Vec<E164>)>, StoreError> {
+        let rows = sqlx::query("SELECT id, name, numbers FROM person WHERE id > ? ORDER BY id LIMIT 10000")
+            .bind(after.map_or(-1, |id| id.0.cast_signed()))
+            .fetch_all(&self.pool)
+            .await?;
         let read = |row: SqliteRow| -> Result<_, sqlx::Error> {
             let numbers: &str = row.try_get(2)?;
             let numbers = numbers.split(' ').filter_map(|digits| E164::from_digits(digits.parse().ok()?));
@@ -312,7 +318,7 @@ mod tests {
 
         let store = Store::open(&path, "rules").await.unwrap();
         assert_eq!(store.reading().await.unwrap(), reading("c2", true));
-        let people = store.people().await.unwrap();
+        let people = store.people(None).await.unwrap();
         assert_eq!(people.len(), 1);
         assert_eq!(people[0].0, page[0].person);
         assert_eq!(people[0].1, page[0].numbers);
@@ -357,7 +363,7 @@ mod tests {
 
         let store = Store::open(&path, "other rules").await.unwrap();
         assert_eq!(store.reading().await.unwrap(), Reading::default());
-        assert!(store.people().await.unwrap().is_empty());
+        assert!(store.people(None).await.unwrap().is_empty());
         assert_eq!(store.learned().await.unwrap(), [(number, learned)]);
         store.unlearn(&[(number, PersonId(8))]).await.unwrap();
         assert_eq!(store.learned().await.unwrap(), []);
@@ -380,7 +386,7 @@ mod tests {
         for path in [broken, later] {
             let store = Store::open(&path, "rules").await.unwrap();
             assert_eq!(store.reading().await.unwrap(), Reading::default(), "{}", path.display());
-            assert!(store.people().await.unwrap().is_empty());
+            assert!(store.people(None).await.unwrap().is_empty());
         }
     }
 
