@@ -18,7 +18,8 @@ use tokio::sync::{Mutex, Notify, watch};
 use super::ask::AskCrm;
 use super::normaliser::Normaliser;
 use super::own::{Learned, Own};
-use super::people::{People, Press};
+use super::people::{People, Print};
+use super::printed::Press;
 use super::store::{Reading, Store, StoreError};
 use crate::call::{E164, Identified, Person, PersonId};
 use crate::clock::Clock;
@@ -126,7 +127,7 @@ impl PhoneBook {
         let store = Store::open(file, &fingerprint).await?;
         let reading = store.reading().await?;
         let mut people = People::default();
-        people.replace(print_of(&store).await?.first_print());
+        people.replace(Print::first(set(&store).await?));
         let mut own = Own::default();
         for (number, learned) in store.learned().await? {
             own.learn(number, learned);
@@ -330,7 +331,8 @@ impl Inner {
     }
 }
 
-async fn print_of(store: &Store) -> Result<Press, StoreError> {
+/// Sets everybody in the file, for print.
+async fn set(store: &Store) -> Result<Press, StoreError> {
     let mut press = Press::default();
     let mut last = None;
     loop {
@@ -340,7 +342,7 @@ async fn print_of(store: &Store) -> Result<Press, StoreError> {
         };
         last = Some(person.id);
         for (person, numbers) in part {
-            press.add(person.id, &person.name, numbers.into_iter());
+            press.add(&person, numbers.into_iter());
         }
     }
 }

@@ -424,3 +424,30 @@ fn an_answer_is_kept_as_long_as_its_kind_says() {
     );
     assert_eq!(kept.expire_after_create(&caller, &vec![].into(), now), Some(Duration::from_secs(60)));
 }
+
+/// Prints what a look-up costs among a million people; promised is one microsecond.
+#[tokio::test]
+#[ignore = "a measurement, for a quiet machine: cargo test --release a_look_up_among -- --ignored --nocapture"]
+async fn a_look_up_among_a_million_people_takes_less_than_a_microsecond() {
+    let book = House::new().open(&desk(vec![], vec![])).await;
+    let nth = |n: u64| E164::from_digits(493_000_000_000 + n * 7).unwrap();
+    let mut press = Press::default();
+    for n in 0..1_000_000 {
+        let person = Person { id: PersonId(6_000_000_000_000 + n), name: "Katharina Müller".to_owned() };
+        press.add(&person, [nth(n)].into_iter());
+    }
+    book.0.people_mut().replace(Print::first(press));
+    let rounds = 1_000_000u32;
+    // A stride that is prime to the million meets every number once, in no order of the memory.
+    let begin = crate::clock::instant();
+    let found = (0..u64::from(rounds)).filter(|n| book.find(nth(n * 618_033 % 1_000_000)).is_some()).count();
+    let hit = begin.elapsed() / rounds;
+    let begin = crate::clock::instant();
+    let missed = (0..u64::from(rounds))
+        .filter(|n| book.find(nth(n * 618_033 % 1_000_000 + 2_000_000)).is_none())
+        .count();
+    let miss = begin.elapsed() / rounds;
+    println!("look-up: {} ns for a hit, {} ns for a miss", hit.as_nanos(), miss.as_nanos());
+    assert_eq!((found, missed), (rounds as usize, rounds as usize));
+    assert!(hit < Duration::from_micros(1) && miss < Duration::from_micros(1));
+}

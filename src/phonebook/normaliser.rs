@@ -333,7 +333,7 @@ fn e164_of(phone: &PhoneNumber) -> Option<E164> {
 
 fn is_valid(number: E164) -> bool {
     PHONE_NUMBER_UTIL
-        .parse(&number.to_string(), None)
+        .parse(number.to_string(), None)
         .is_ok_and(|phone| PHONE_NUMBER_UTIL.is_valid_number(&phone))
 }
 

@@ -75,8 +75,9 @@ fn every_way_to_write_a_german_number_reads_the_same() {
 
 #[test]
 fn what_a_pbx_sends_is_read_by_the_rules_of_the_house() {
-    // country, area code, line prefix, longest extension, sent, expected
-    let table: &[(&str, Option<&str>, &str, u8, &str, &str)] = &[
+    /// Country, area code, line prefix, longest extension, sent, expected.
+    type Row = (&'static str, Option<&'static str>, &'static str, u8, &'static str, &'static str);
+    let table: &[Row] = &[
         // Extensions and short codes.
         ("DE", Some("30"), "", 6, "201", "int:201"),
         ("DE", Some("30"), "", 6, "20-1", "int:201"),

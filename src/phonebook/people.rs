@@ -1,13 +1,12 @@
 //! Who has which number, in memory: a printed book and the slips that change it.
 //!
-//! The printed book is five arrays in order (numbers, owners, ids, ends of names, names) and is
-//! found by halving: about 40 bytes a number at a million people with one number each, names
-//! included, and a fraction of a microsecond a look-up. Changes lie on slips beside it, which hide
-//! the printed person; when there are many, the book is printed anew.
+//! Changes lie on slips beside the printed book and hide the printed person; when there are many,
+//! the book is printed anew.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::printed::{Press, Printed};
 use crate::call::{E164, Person, PersonId};
 
 /// People and their numbers.
@@ -20,23 +19,14 @@ pub(super) struct People {
     writings: u64,
 }
 
+/// Name and numbers; `None`: the person is gone.
+type Entry = Option<(Box<str>, Box<[E164]>)>;
+
 /// What is new about one person.
 #[derive(Clone, Debug)]
 struct Slip {
-    /// `None`: the person is gone.
-    entry: Option<(Box<str>, Box<[E164]>)>,
+    entry: Entry,
     writing: u64,
-}
-
-/// The printed book. Rows of `numbers` and `owners` belong together, those of `ids` and
-/// `name_ends` too; an owner is a row of `ids`.
-#[derive(Debug, Default)]
-struct Printed {
-    numbers: Box<[u64]>,
-    owners: Box<[u32]>,
-    ids: Box<[u64]>,
-    name_ends: Box<[u32]>,
-    names: Box<str>,
 }
 
 /// All that is needed to print the book away from the lock.
@@ -56,9 +46,8 @@ impl People {
     /// Everybody who has the number, by id.
     pub(super) fn find(&self, number: E164) -> Vec<Person> {
         let mut found = Vec::new();
-        for row in self.printed.rows(number) {
-            let (id, name) = self.printed.person(self.printed.owners[row]);
-            if !self.slips.contains_key(&id) {
+        for (id, name) in self.printed.find(number) {
+            if self.slips.is_empty() || !self.slips.contains_key(&id) {
                 found.push(Person { id, name: name.to_owned() });
             }
         }
@@ -123,9 +112,9 @@ impl People {
     pub(super) fn wants_printing(&self, at_rest: bool) -> bool {
         let slips = self.slips.len();
         if at_rest {
-            slips > 256.max(self.printed.ids.len() / 300)
+            slips > 256.max(self.printed.counts().0 / 300)
         } else {
-            slips > 4096.max(self.printed.ids.len() / 30)
+            slips > 4096.max(self.printed.counts().0 / 30)
         }
     }
 
@@ -149,15 +138,10 @@ impl People {
 
     /// People and numbers, a number of two persons counted twice.
     pub(super) fn counts(&self) -> (usize, usize) {
-        let mut people = self.printed.ids.len();
-        let mut numbers = self.printed.numbers.len();
         if self.slips.is_empty() {
-            return (people, numbers);
+            return self.printed.counts();
         }
-        let hidden: Vec<bool> =
-            self.printed.ids.iter().map(|id| self.slips.contains_key(&PersonId(*id))).collect();
-        people -= hidden.iter().filter(|hidden| **hidden).count();
-        numbers -= self.printed.owners.iter().filter(|owner| hidden[**owner as usize]).count();
+        let (mut people, mut numbers) = self.printed.counts_without(|id| self.slips.contains_key(&id));
         for slip in self.slips.values() {
             if let Some((_, of_person)) = &slip.entry {
                 people += 1;
@@ -166,116 +150,26 @@ impl People {
         }
         (people, numbers)
     }
-
-    /// Bytes of the printed book; slips are few and not counted.
-    #[cfg(test)]
-    pub(super) fn printed_bytes(&self) -> usize {
-        let Printed { numbers, owners, ids, name_ends, names } = &*self.printed;
-        size_of_val(&**numbers)
-            + size_of_val(&**owners)
-            + size_of_val(&**ids)
-            + size_of_val(&**name_ends)
-            + names.len()
-    }
-}
-
-impl Printed {
-    /// The rows of a number.
-    fn rows(&self, number: E164) -> std::ops::Range<usize> {
-        let digits = number.digits();
-        let first = self.numbers.partition_point(|other| *other < digits);
-        let many = self.numbers[first..].iter().take_while(|other| **other == digits).count();
-        first..first + many
-    }
-
-    fn person(&self, row: u32) -> (PersonId, &str) {
-        let row = row as usize;
-        let start = if row == 0 { 0 } else { self.name_ends[row - 1] as usize };
-        (PersonId(self.ids[row]), &self.names[start..self.name_ends[row] as usize])
-    }
 }
 
 impl Manuscript {
     /// Prints the book: the old one without the people who have slips, and the slips.
     pub(super) fn print(self) -> Print {
-        let mut slips: Vec<(PersonId, Option<(Box<str>, Box<[E164]>)>)> =
-            self.slips.into_iter().map(|(id, slip)| (id, slip.entry)).collect();
-        slips.sort_unstable_by_key(|(id, _)| *id);
-
         let mut press = Press::default();
-        let mut new_rows = vec![GONE; self.printed.ids.len()];
-        let mut slips = slips.into_iter().peekable();
-        for (row, new_row) in (0u32..).zip(&mut new_rows) {
-            let (id, name) = self.printed.person(row);
-            while let Some((slip_id, entry)) = slips.next_if(|(slip_id, _)| *slip_id < id) {
-                press.add_slip(slip_id, entry);
-            }
-            if let Some((slip_id, entry)) = slips.next_if(|(slip_id, _)| *slip_id == id) {
-                press.add_slip(slip_id, entry);
-            } else {
-                *new_row = press.add(id, name, std::iter::empty());
-            }
-        }
-        for (id, entry) in slips {
-            press.add_slip(id, entry);
-        }
-        for (number, owner) in self.printed.numbers.iter().zip(&self.printed.owners) {
-            let row = new_rows[*owner as usize];
-            if row != GONE {
-                press.rows.push((*number, row));
+        press.add_all(&self.printed, |id| self.slips.contains_key(&id));
+        for (id, slip) in self.slips {
+            if let Some((name, numbers)) = slip.entry {
+                press.add(&Person { id, name: name.into() }, numbers.iter().copied());
             }
         }
         Print { printed: press.print(), writings: self.writings }
     }
 }
 
-const GONE: u32 = u32::MAX;
-
-/// Where a book is set before it is printed. People must come in order of their ids, each once.
-#[derive(Default)]
-pub(super) struct Press {
-    rows: Vec<(u64, u32)>,
-    ids: Vec<u64>,
-    name_ends: Vec<u32>,
-    names: String,
-}
-
-impl Press {
-    /// Sets one person; returns the row.
-    pub(super) fn add(&mut self, id: PersonId, name: &str, numbers: impl Iterator<Item = E164>) -> u32 {
-        let row = u32::try_from(self.ids.len()).expect("fewer people than there are on earth");
-        // All names together stay below 4 GiB; what is beyond is left out, not the person.
-        let end = u32::try_from(self.names.len() + name.len());
-        if end.is_ok() {
-            self.names.push_str(name);
-        }
-        self.ids.push(id.0);
-        self.name_ends.push(end.unwrap_or(self.names.len() as u32));
-        self.rows.extend(numbers.map(|number| (number.digits(), row)));
-        row
-    }
-
-    fn add_slip(&mut self, id: PersonId, entry: Option<(Box<str>, Box<[E164]>)>) {
-        if let Some((name, numbers)) = entry {
-            self.add(id, &name, numbers.iter().copied());
-        }
-    }
-
-    /// The first book, without slips: the start from the file.
-    pub(super) fn first_print(self) -> Print {
-        Print { printed: self.print(), writings: 0 }
-    }
-
-    fn print(mut self) -> Printed {
-        self.rows.sort_unstable();
-        self.rows.dedup();
-        Printed {
-            numbers: self.rows.iter().map(|(number, _)| *number).collect(),
-            owners: self.rows.iter().map(|(_, owner)| *owner).collect(),
-            ids: self.ids.into_boxed_slice(),
-            name_ends: self.name_ends.into_boxed_slice(),
-            names: self.names.into_boxed_str(),
-        }
+impl Print {
+    /// The first book, before there were any slips.
+    pub(super) fn first(press: Press) -> Self {
+        Self { printed: press.print(), writings: 0 }
     }
 }
 
@@ -343,25 +237,6 @@ mod tests {
         assert_eq!(people.find(number(4930222)), [person(2, "Ben")]);
         assert_eq!(people.find(number(4930333)), [person(3, "Cem")]);
         assert_eq!(people.counts(), (2, 2));
-    }
-
-    #[test]
-    fn a_million_numbers_stay_below_64_bytes_each() {
-        // Names of 17 bytes, as long as German ones are on average.
-        let mut press = Press::default();
-        for id in 0..1_000_000 {
-            let numbers = [number(493_000_000_000 + id * 7)].into_iter();
-            press.add(PersonId(6_000_000_000_000 + id), "Katharina Müller", numbers);
-        }
-        let mut people = People::default();
-        people.replace(press.first_print());
-        let bytes = people.printed_bytes() as f64 / 1e6;
-        assert!(bytes < 48.0, "{bytes} bytes a number");
-        // Slips are printed before they weigh: one costs at most 200 bytes, and there are at most
-        // 1 in 300 of them when the mirror is at rest.
-        assert!(bytes + 200.0 / 300.0 < 64.0);
-        assert_eq!(people.find(number(493_000_000_000 + 999_999 * 7)).len(), 1);
-        assert_eq!(people.find(number(493_000_000_001)), []);
     }
 
     #[derive(Clone, Debug)]
