@@ -20,7 +20,7 @@ use super::normaliser::Normaliser;
 use super::own::{Learned, Own};
 use super::people::{People, Print};
 use super::printed::Press;
-use super::store::{Reading, Store, StoreError};
+use super::store::{Change, Reading, Store, StoreError};
 use crate::call::{E164, Identified, Person, PersonId};
 use crate::clock::Clock;
 use crate::crm::{Crm, CrmError};
@@ -76,6 +76,13 @@ pub struct BookStatus {
     pub last_error: Option<String>,
 }
 
+impl BookStatus {
+    pub(super) fn count(&mut self, change: Change) {
+        self.people = self.people.saturating_add_signed(change.people);
+        self.numbers = self.numbers.saturating_add_signed(change.numbers);
+    }
+}
+
 /// Number to person. Clones are the same book.
 #[derive(Clone)]
 pub struct PhoneBook(pub(super) Arc<Inner>);
@@ -127,12 +134,13 @@ impl PhoneBook {
         let store = Store::open(file, &fingerprint).await?;
         let reading = store.reading().await?;
         let mut people = People::default();
-        people.replace(Print::first(set(&store).await?));
+        let print = Print::first(set(&store).await?);
+        let (persons, numbers) = print.counts();
+        people.replace(print);
         let mut own = Own::default();
         for (number, learned) in store.learned().await? {
             own.learn(number, learned);
         }
-        let (persons, numbers) = people.counts();
         let status = BookStatus {
             ready: reading.whole,
             whole: reading.whole,
@@ -205,8 +213,11 @@ impl PhoneBook {
         self.0.own_mut().forget(id, self.0.clock.now());
         self.0.people_mut().remove(id);
         self.0.drop_answers(|person| person.id == id).await;
-        if let Err(error) = self.0.store.forget(id).await {
-            tracing::warn!(error = chain(&error), "a person that is gone may return at the next restart");
+        match self.0.store.forget(id).await {
+            Ok(change) => self.0.status.send_modify(|status| status.count(change)),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "a person that is gone may return at the next restart");
+            }
         }
     }
 

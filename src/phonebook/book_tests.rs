@@ -314,6 +314,7 @@ async fn a_person_who_is_gone_is_found_nowhere_even_by_a_late_index() {
     book.read_page().await.unwrap();
     assert_eq!(book.identify(number("+493023125111")).await, Identified::One(person(7)));
     book.forget(PersonId(7)).await;
+    assert_eq!((book.status().borrow().people, book.status().borrow().numbers), (0, 0));
     assert_eq!(book.identify(number("+493023125222")).await, Identified::Nobody);
     assert_eq!(book.identify(number("+493023125111")).await, Identified::Nobody);
 }
@@ -335,6 +336,7 @@ async fn a_page_takes_old_numbers_and_old_answers_away() {
     desk.people.lock().unwrap().clear();
     book.read_page().await.unwrap();
     assert_eq!(book.find(number("+493023125222")), Some(Identified::One(person(7))));
+    assert_eq!((book.status().borrow().people, book.status().borrow().numbers), (1, 1));
     for old in ["+493023125111", "+493023125333", "+493023125444", "+493023125555"] {
         assert_eq!(book.identify(number(old)).await, Identified::Nobody, "{old}");
     }

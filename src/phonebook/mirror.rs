@@ -74,7 +74,7 @@ impl PhoneBook {
         let page = inner.crm.page(reading.cursor.as_deref()).await?;
         let next = next_place(&reading, &page)?;
         let entries: Vec<Entry> = page.people.into_iter().filter_map(|record| inner.entry(record)).collect();
-        inner.store.write_page(&entries, &next).await?;
+        let change = inner.store.write_page(&entries, &next).await?;
         *reading = next;
 
         let mut gone = Vec::new();
@@ -95,10 +95,10 @@ impl PhoneBook {
         let changed: HashSet<PersonId> = entries.iter().map(|entry| entry.person.id).collect();
         inner.drop_answers(|person| changed.contains(&person.id)).await;
         self.print_if_due(page.end).await;
-        let (people, numbers) = inner.people().counts();
         let whole = reading.whole;
         inner.status.send_modify(|status| {
-            (status.people, status.numbers, status.whole) = (people, numbers, whole);
+            status.count(change);
+            status.whole = whole;
             status.ready |= whole;
             status.last_error = None;
             if page.end {

@@ -67,13 +67,6 @@ impl Printed {
         (self.people, self.numbers)
     }
 
-    /// The same without some persons.
-    pub(super) fn counts_without(&self, is_hidden: impl Fn(PersonId) -> bool) -> (usize, usize) {
-        let people = self.persons().filter(|(_, id, _)| !is_hidden(*id)).count();
-        let numbers = self.rows().filter(|(_, owner)| !is_hidden(self.person(*owner).0)).count();
-        (people, numbers)
-    }
-
     /// Bytes in memory.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {

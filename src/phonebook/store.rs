@@ -188,15 +188,21 @@ impl Store {
     }
 
     /// Writes a page and the place behind it, both or none.
-    pub(super) async fn write_page(&self, entries: &[Entry], reading: &Reading) -> Result<(), StoreError> {
+    pub(super) async fn write_page(
+        &self,
+        entries: &[Entry],
+        reading: &Reading,
+    ) -> Result<Change, StoreError> {
         let mut begun = self.pool.begin().await?;
+        let mut change = Change::default();
         for Entry { person, numbers } in entries {
+            change.less(take_person(&mut begun, person.id).await?);
             if numbers.is_empty() {
-                delete_person(&mut begun, person.id).await?;
                 continue;
             }
+            change.more(numbers.len());
             let numbers: Vec<String> = numbers.iter().map(|number| number.digits().to_string()).collect();
-            sqlx::query("INSERT OR REPLACE INTO person (id, name, numbers) VALUES (?, ?, ?)")
+            sqlx::query("INSERT INTO person (id, name, numbers) VALUES (?, ?, ?)")
                 .bind(person.id.0.cast_signed())
                 .bind(&person.name)
                 .bind(numbers.join(" "))
@@ -208,7 +214,8 @@ impl Store {
             .bind(reading.whole)
             .execute(&mut *begun)
             .await?;
-        Ok(begun.commit().await?)
+        begun.commit().await?;
+        Ok(change)
     }
 
     /// Remembers that a person has a number.
@@ -237,20 +244,50 @@ impl Store {
     }
 
     /// Takes a person out, with all that was learned of it.
-    pub(super) async fn forget(&self, person: PersonId) -> Result<(), StoreError> {
+    pub(super) async fn forget(&self, person: PersonId) -> Result<Change, StoreError> {
         let mut begun = self.pool.begin().await?;
-        delete_person(&mut begun, person).await?;
+        let mut change = Change::default();
+        change.less(take_person(&mut begun, person).await?);
         sqlx::query("DELETE FROM learned WHERE person = ?")
             .bind(person.0.cast_signed())
             .execute(&mut *begun)
             .await?;
-        Ok(begun.commit().await?)
+        begun.commit().await?;
+        Ok(change)
     }
 }
 
-async fn delete_person(connection: &mut SqliteConnection, person: PersonId) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM person WHERE id = ?").bind(person.0.cast_signed()).execute(connection).await?;
-    Ok(())
+/// How many people and numbers a change brought or took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) people: isize,
+    pub(super) numbers: isize,
+}
+
+impl Change {
+    fn more(&mut self, numbers: usize) {
+        self.people += 1;
+        self.numbers += numbers.cast_signed();
+    }
+
+    fn less(&mut self, person: Option<usize>) {
+        if let Some(numbers) = person {
+            self.people -= 1;
+            self.numbers -= numbers.cast_signed();
+        }
+    }
+}
+
+/// Deletes a person; returns how many numbers it had.
+async fn take_person(
+    connection: &mut SqliteConnection,
+    person: PersonId,
+) -> Result<Option<usize>, sqlx::Error> {
+    let numbers: Option<String> = sqlx::query_scalar("DELETE FROM person WHERE id = ? RETURNING numbers")
+        .bind(person.0.cast_signed())
+        .fetch_optional(connection)
+        .await?;
+    Ok(numbers.map(|numbers| numbers.split(' ').count()))
 }
 
 fn id(stored: i64) -> PersonId {
@@ -312,8 +349,11 @@ mod tests {
         let store = Store::open(&path, "rules").await.unwrap();
         assert_eq!(store.reading().await.unwrap(), Reading::default());
         let page = [entry(7, "Weber", &[4930111, 4930222]), entry(3, "Ümit", &[4930333])];
-        store.write_page(&page, &reading("c1", false)).await.unwrap();
-        store.write_page(&[entry(3, "", &[])], &reading("c2", true)).await.unwrap();
+        let change = store.write_page(&page, &reading("c1", false)).await.unwrap();
+        assert_eq!(change, Change { people: 2, numbers: 3 });
+        let change = store.write_page(&[entry(3, "", &[])], &reading("c2", true)).await.unwrap();
+        assert_eq!(change, Change { people: -1, numbers: -1 });
+        assert_eq!(store.forget(PersonId(99)).await.unwrap(), Change::default());
         drop(store);
 
         let store = Store::open(&path, "rules").await.unwrap();
