@@ -6,6 +6,7 @@
 mod event;
 mod id;
 mod number;
+mod template;
 mod work;
 
 pub use event::{
@@ -13,6 +14,7 @@ pub use event::{
 };
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use number::{Caller, E164, NumberError, ReadNumber};
+pub use template::{Field, Template, TemplateError};
 pub use work::{
     Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };
