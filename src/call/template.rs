@@ -122,9 +122,13 @@ impl Template {
     ///
     /// Values are cleaned: control characters become blanks and marks that turn the writing direction
     /// go, so that a caller's name cannot forge a line. Only [`Field::Candidates`] keeps its lines.
+    /// Blank lines that meet where a line was left out become one.
     pub fn render(&self, lookup: impl Fn(Field) -> Option<String>) -> String {
         let mut text = String::new();
         for line in self.lines.iter().filter_map(|pieces| render_line(pieces, &lookup)) {
+            if line.is_empty() && (text.is_empty() || text.ends_with("\n\n")) {
+                continue;
+            }
             text.push_str(&line);
             text.push('\n');
         }
@@ -306,7 +310,8 @@ mod tests {
 
     #[test]
     fn a_line_with_nothing_to_say_is_left_out() {
-        let text = "First\nName: {caller_name}\nBoth: {person} {group}\n\nPeople:\n{candidates}\n\n";
+        let text =
+            "First\nName: {caller_name}\nBoth: {person} {group}\n\n{started}\n\nPeople:\n{candidates}\n\n";
         let expected = "First\nBoth:  support\n\nPeople:\nErika Mustermann (17)\nMax Mustermann (18)";
         assert_eq!(compile(text).render(values), expected);
     }
