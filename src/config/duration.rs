@@ -16,7 +16,8 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
 /// Writes a duration in the largest unit that fits: `30s`, `1500ms`.
 pub fn written(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
-    let fits = |size: &u64| milliseconds.is_multiple_of(u128::from(*size)) && milliseconds >= u128::from(*size);
+    let fits =
+        |size: &u64| milliseconds.is_multiple_of(u128::from(*size)) && milliseconds >= u128::from(*size);
     // 90s reads better than 1500ms, but 24h better than 1d.
     let unit = UNITS[..4].iter().rev().find(|(_, size)| fits(size));
     match unit {

@@ -486,9 +486,13 @@ impl Drop for Section<'_> {
             known.sort_unstable();
             known.dedup();
             let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-            let verb = if known.len() == 1 { "known is" } else { "known are" };
-            message.push_str(if message.ends_with('?') { " " } else { ": " });
-            message.push_str(&format!("{verb} {}", known.join(", ")));
+            message.push_str(match (message.ends_with('?'), known.len()) {
+                (true, 1) => " Known is ",
+                (true, _) => " Known are ",
+                (false, 1) => ": known is ",
+                (false, _) => ": known are ",
+            });
+            message.push_str(&known.join(", "));
             self.reader.mistake(&entry.key, path, message);
         }
     }
