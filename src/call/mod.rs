@@ -8,7 +8,7 @@ mod id;
 mod number;
 mod rules;
 mod state;
-pub mod template;
+mod template;
 mod ticket;
 mod work;
 
@@ -21,6 +21,7 @@ pub use rules::{Group, Groups, Rules, Texts, UnknownCaller, Way};
 pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
 };
+pub use template::{Field, Template, TemplateError};
 pub use work::{
     Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };

@@ -10,7 +10,7 @@ use super::event::{Event, Identified};
 use super::number::Caller;
 use super::rules::{Rules, UnknownCaller};
 use super::state::{Call, Lookup, Phase, Presentation, Standing, Step, Ticket};
-use super::template::{SUBJECT_LENGTH, one_line};
+use super::template::Field;
 use super::work::{
     Agent, Effect, Requester, Standing as Made, Task, TicketChange, TicketDraft, TicketStanding, Work,
 };
@@ -259,11 +259,11 @@ impl Call {
         let group = self.group.as_deref().and_then(|name| rules.groups.named(name));
         let agent = self.last_agent.as_ref().map(|extension| rules.agent(extension));
         let candidates = self.candidates();
-        let value = |name: &str| self.value(name, agent.as_ref(), &candidates);
+        let value = |field| self.value(field, agent.as_ref(), &candidates);
         let assignee = agent.clone().filter(|agent| agent.email.is_some());
         let (subject, comment) = match group {
-            Some(group) => (group.texts.subject.render(&value), group.texts.comment.render(&value)),
-            None => (format!("Call to {}", self.dialled), String::new()),
+            Some(group) => (group.texts.subject.render_line(value), group.texts.comment.render(value)),
+            None => (None, String::new()),
         };
         let number = self.caller.e164();
         let mut comment = comment;
@@ -281,7 +281,7 @@ impl Call {
             external_id: format!("ringdesk:{}", self.id),
             requester,
             group: group.map(|group| group.crm_group.clone()),
-            subject: one_line(&subject).chars().take(SUBJECT_LENGTH).collect(),
+            subject: subject.unwrap_or_else(|| "Call".to_owned()),
             comment: if comment.trim().is_empty() { format!("Call {}", self.id) } else { comment },
             public: texts.is_some_and(|texts| texts.public),
             tags: texts.map(|texts| texts.tags.clone()).unwrap_or_default(),
@@ -314,12 +314,12 @@ impl Call {
             Lookup::Known(Identified::Nobody) => match &rules.unknown {
                 UnknownCaller::DefaultUser => (Requester::DefaultUser, "nobody has the number"),
                 UnknownCaller::NewUser { name } => {
-                    let value = |place: &str| match place {
-                        "number" | "caller_number" => Some(number.to_string()),
-                        "caller_name" => self.caller_name.clone(),
+                    let value = |field| match field {
+                        Field::Number => Some(number.to_string()),
+                        Field::CallerName => self.caller_name.clone(),
                         _ => None,
                     };
-                    let name = one_line(&name.render(&value));
+                    let name = name.render_line(value).unwrap_or_else(|| number.to_string());
                     (
                         Requester::NewUser { number, name },
                         "nobody has the number, and unknown callers become new users",
@@ -340,43 +340,39 @@ impl Call {
         match &self.lookup {
             Lookup::Known(Identified::Several(people)) => people
                 .iter()
-                .map(|person| format!("- {} (user {})", one_line(&person.name), person.id))
+                .map(|person| format!("{} (user {})", person.name.replace(char::is_control, " "), person.id))
                 .collect::<Vec<_>>()
                 .join("\n"),
             _ => String::new(),
         }
     }
 
-    /// The value of a placeholder in the admin's templates.
-    fn value(&self, name: &str, agent: Option<&Agent>, candidates: &str) -> Option<String> {
-        let text = match name {
-            "caller_number" => match &self.caller {
+    /// The value of a placeholder in the admin's templates, which clean it.
+    fn value(&self, field: Field, agent: Option<&Agent>, candidates: &str) -> Option<String> {
+        let time = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        Some(match field {
+            Field::CallerNumber | Field::Number => match &self.caller {
                 Caller::Number(number) => number.to_string(),
                 Caller::Withheld => "withheld".to_owned(),
                 Caller::Internal(extension) => extension.to_string(),
-                Caller::Unreadable(sent) => one_line(sent),
+                Caller::Unreadable(sent) => sent.clone(),
             },
-            "caller_name" => self.caller_name.as_deref().map(one_line)?,
-            "person" => match &self.lookup {
-                Lookup::Known(Identified::One(person)) => one_line(&person.name),
+            Field::CallerName => self.caller_name.clone()?,
+            Field::Person => match &self.lookup {
+                Lookup::Known(Identified::One(person)) => person.name.clone(),
                 _ => return None,
             },
-            "dialled" => one_line(&self.dialled),
-            "group" => self.group.clone()?,
-            "agent_name" => {
-                let agent = agent?;
-                agent.name.clone().unwrap_or_else(|| agent.extension.to_string())
-            }
-            "agent_extension" => agent?.extension.to_string(),
-            "direction" => "inbound".to_owned(),
-            "started" => self.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            "answered" => self.answered?.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            "candidates" => candidates.to_owned(),
-            "call_id" => self.id.to_string(),
-            "source" => self.id.source().to_string(),
-            _ => return None,
-        };
-        (!text.is_empty()).then_some(text)
+            Field::Dialled => self.dialled.clone(),
+            Field::Group => self.group.clone()?,
+            Field::AgentName => agent?.name.clone()?,
+            Field::AgentExtension => agent?.extension.to_string(),
+            Field::Direction => "inbound".to_owned(),
+            Field::Started => time(self.started),
+            Field::Answered => time(self.answered?),
+            Field::Candidates => candidates.to_owned(),
+            Field::CallId => self.id.to_string(),
+            Field::Source => self.id.source().to_string(),
+        })
     }
 
     fn pop_worth_it(&self) -> bool {
