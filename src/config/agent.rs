@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::call::{Extension, IdError};
 
-use super::reader::{Section, shown};
+use super::reader::shown;
+use super::section::Section;
 use super::values::{self, Email};
 
 /// An agent listed in the config.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::call::{Field, Template};
 
-use super::reader::{Section, shown};
+use super::reader::shown;
+use super::section::Section;
 use super::values::{self, Country, Email};
 
 /// Callers.

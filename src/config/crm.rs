@@ -5,8 +5,9 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::duration;
-use super::reader::{Section, shown};
+use super::reader::shown;
 use super::secret::{self, Secret};
+use super::section::Section;
 use super::values::{self, Email};
 
 /// The CRM.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::call::Extension;
 
-use super::reader::{Section, Spot, shown};
+use super::reader::shown;
+use super::section::Section;
+use super::slot::Spot;
 use super::ticket::Ticket;
 use super::values;
 

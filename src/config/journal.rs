@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::document::Document;
-use super::reader::{Section, shown};
+use super::reader::shown;
+use super::section::Section;
 
 const DEFAULT_PATH: &str = "/var/lib/ringdesk/journal.db";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

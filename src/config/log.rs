@@ -2,7 +2,7 @@
 
 use tracing::Level;
 
-use super::reader::Section;
+use super::section::Section;
 
 /// The log.
 #[derive(Clone, Debug, PartialEq, Eq)]

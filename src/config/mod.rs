@@ -21,6 +21,8 @@ mod nearest;
 mod reader;
 mod restart;
 mod secret;
+mod section;
+mod slot;
 mod source;
 mod syntax;
 #[cfg(test)]
@@ -52,7 +54,8 @@ pub use values::{Country, Email, Pattern};
 pub use web::Web;
 
 use document::{Document, Place};
-use reader::{KnownKey, Reader, Section};
+use reader::{KnownKey, Reader};
+use section::Section;
 
 /// The commented default file: every key with its default, its unit and its reason.
 pub const COMMENTED: &str = include_str!("../../config/ringdesk.toml");

@@ -10,7 +10,9 @@ use std::path::Path;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::document::Place;
-use super::reader::{Presence, Reader, Section, Slot, Spot, shown};
+use super::reader::{Presence, Reader, shown};
+use super::section::Section;
+use super::slot::{Slot, Spot};
 use super::tree::{Entry, Value};
 
 /// Larger files are no secrets but mistakes.
@@ -132,7 +134,8 @@ fn from_credential(reader: &Reader<'_>, place: &Place, path: &str, name: &str) -
         }
         None => {
             let way_out = format!(
-                "there are no credentials ($CREDENTIALS_DIRECTORY is not set): write                  LoadCredential={name}:/path/of/the/file in the systemd unit"
+                "there are no credentials ($CREDENTIALS_DIRECTORY is not set): write \
+                 LoadCredential={name}:/path/of/the/file in the systemd unit"
             );
             reader.mistake(place, path, way_out);
             None

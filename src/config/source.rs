@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::call::SourceName;
 
 use super::duration;
-use super::reader::{Section, Spot, shown};
+use super::reader::shown;
 use super::secret::{self, Secret};
+use super::section::Section;
+use super::slot::Spot;
 use super::values::{self, Pattern};
 
 /// A source of calls.
@@ -176,7 +178,8 @@ fn tls(table: &mut Section<'_>) -> Option<Tls> {
             server_name.as_ref().map(|spot| (&spot.place, &spot.key)),
         ];
         for (place, key) in given.into_iter().flatten() {
-            let message = "without `tls = true` the link is not encrypted and this is not looked at: switch tls on, or leave the key out";
+            let message = "without `tls = true` the link is not encrypted and this is not looked at: switch tls \
+                           on, or leave the key out";
             table.reader.mistake(place, key.clone(), message);
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::call::{Field, Template};
 
-use super::reader::{Section, shown};
+use super::reader::shown;
+use super::section::Section;
 
 /// How a ticket looks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::reader::Section;
+use super::section::Section;
 use super::values;
 
 /// The small web server.
@@ -27,7 +27,8 @@ impl Web {
         let listen = section.parsed("listen", values::listen).spot_or(default.listen);
         if let Some(address) = listen.value.filter(|address| !address.ip().is_loopback()) {
             let message = format!(
-                "{address} can be reached from other machines, and the page has no log-in: let a firewall or proxy guard it"
+                "{address} can be reached from other machines, and the page has no log-in: let a \
+                 firewall or proxy guard it"
             );
             section.reader.warning(&listen.place, listen.key, message);
         }
