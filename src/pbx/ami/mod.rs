@@ -6,5 +6,8 @@
 //! Source: <https://docs.asterisk.org/Configuration/Interfaces/Asterisk-Manager-Interface-AMI/>, and
 //! the captures in `fixtures/captures`.
 
+mod action;
 pub mod frame;
+mod house;
 pub mod message;
+pub mod session;
