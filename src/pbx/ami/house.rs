@@ -5,6 +5,9 @@ use super::message::Message;
 use super::session::{List, Outcome};
 use crate::call::{Agent, Extension};
 
+/// Users, and queues with their wrap-up time in seconds.
+pub(super) type UsersAndQueues = (Vec<Agent>, Vec<(String, Option<u32>)>);
+
 /// Gathers the items of the two lists until both have ended.
 #[derive(Debug, Default)]
 pub(super) struct House {
@@ -30,11 +33,7 @@ impl House {
 
     /// Notes the end of a list and gives out what was gathered after the second one. A list that
     /// was refused counts as empty; after a time-out nothing is told, so that what was known stays.
-    pub(super) fn on_end(
-        &mut self,
-        list: List,
-        outcome: Outcome,
-    ) -> Option<(Vec<Agent>, Vec<(String, Option<u32>)>)> {
+    pub(super) fn on_end(&mut self, list: List, outcome: Outcome) -> Option<UsersAndQueues> {
         match list {
             List::Mailboxes => self.mailboxes_ended = Some(outcome),
             List::Queues => self.queues_ended = Some(outcome),
