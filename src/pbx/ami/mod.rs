@@ -7,7 +7,12 @@
 //! the captures in `fixtures/captures`.
 
 mod action;
+pub mod channel;
 pub mod frame;
 mod house;
+mod legs;
 pub mod message;
+mod quirks;
+mod resync;
 pub mod session;
+pub mod translate;
