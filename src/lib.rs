@@ -12,4 +12,6 @@ pub mod lifecycle;
 pub mod log;
 pub mod pbx;
 pub mod phonebook;
+pub mod replay;
+pub mod rules;
 pub mod sandbox;

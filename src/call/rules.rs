@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::id::Extension;
-use super::number::{E164, ReadNumber};
+use super::number::{Caller, ReadNumber};
 use super::template::Template;
 use super::work::Agent;
 
@@ -75,8 +75,8 @@ pub enum Way {
     Queue(String),
     /// A number inside the PBX: a ring group, a queue's number, a phone.
     Extension(Extension),
-    /// A number dialled from outside, in E.164.
-    Did(E164),
+    /// A number dialled from outside: in E.164 where it can be read as such, else as it is sent.
+    Did(String),
 }
 
 /// The watched groups, found by the way a call takes.
@@ -117,6 +117,14 @@ impl Groups {
 }
 
 impl Rules {
+    /// The way of a call that dialled this number.
+    pub fn did(&self, dialled: &str) -> Way {
+        Way::Did(match self.numbers.read(dialled) {
+            Caller::Number(number) => number.to_string(),
+            _ => dialled.to_owned(),
+        })
+    }
+
     /// The agent at this extension; one of whom nothing but the extension is known where nobody told more.
     pub fn agent(&self, extension: &Extension) -> Agent {
         self.agents.get(extension).cloned().unwrap_or_else(|| Agent {

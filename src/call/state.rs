@@ -33,7 +33,7 @@ pub struct Call {
     pub presentation: Presentation,
     /// The watched group it came to.
     pub group: Option<String>,
-    /// The last queue it waited in, watched or not.
+    /// The first queue it waited in, watched or not.
     pub queue: Option<String>,
     /// How far it has come.
     pub phase: Phase,
@@ -57,6 +57,8 @@ pub struct Call {
     pub voicemail: bool,
     /// The recording's name on the PBX.
     pub recording: Option<String>,
+    /// The call that it turned out to be a part of.
+    pub absorbed_into: Option<CallId>,
     /// What the phone book knows.
     pub lookup: Lookup,
     /// How often the phone book could not find out.
@@ -265,6 +267,7 @@ impl Call {
             parked: false,
             voicemail: false,
             recording: None,
+            absorbed_into: None,
             lookup: Lookup::NotAsked,
             lookups_failed: 0,
             ticket: Ticket::None,
@@ -329,7 +332,7 @@ impl Call {
             Event::PresentationKnown { withheld } => self.presentation_known(*withheld, now, &mut step),
             Event::JoinedQueue { queue } => {
                 if self.phase == Phase::Ringing {
-                    self.queue = Some(queue.clone());
+                    self.queue.get_or_insert_with(|| queue.clone());
                     let way = Way::Queue(queue.clone());
                     self.reached(
                         rules.groups.find(&way).map(AsRef::as_ref),
@@ -408,6 +411,7 @@ impl Call {
             Event::Absorbed { into } => {
                 if self.up() {
                     step.tell(now, format!("goes on as {into}"), "it was a part of that call");
+                    self.absorbed_into = Some(into.clone());
                     self.close(now, Outcome::Answered, None, false);
                     step.durable = true;
                 }
@@ -482,10 +486,8 @@ impl Call {
         }
         if self.dialled.is_empty() && !dialled.is_empty() {
             dialled.clone_into(&mut self.dialled);
-            if let Caller::Number(did) = rules.numbers.read(dialled) {
-                let group = rules.groups.find(&Way::Did(did)).map(AsRef::as_ref);
-                self.reached(group, &format!("number {dialled}"), now, step);
-            }
+            let group = rules.groups.find(&rules.did(dialled)).map(AsRef::as_ref);
+            self.reached(group, &format!("number {dialled}"), now, step);
         }
     }
 
@@ -506,10 +508,11 @@ impl Call {
         }
     }
 
-    /// The call came to a group, or past one that is not watched. The last watched one before the answer counts.
+    /// The call came to a group, or past one that is not watched. The first watched one is the group
+    /// that was called; a second queue that it overflows to does not change that.
     fn reached(&mut self, group: Option<&Group>, by: &str, now: Timestamp, step: &mut Step) {
         let Some(group) = group else { return };
-        if self.group.as_deref() != Some(&group.name) {
+        if self.group.is_none() {
             self.group = Some(group.name.clone());
             if self.watched() {
                 step.tell(now, format!("group {}", group.name), format!("reached by {by}"));
@@ -571,18 +574,19 @@ impl Call {
     }
 
     fn outcome(&self, by: Option<EndedBy>, last_dial: Option<DialResult>, estimated: bool) -> Outcome {
+        let in_group = self.group.is_some() || self.queue.is_some();
         if self.phase == Phase::Talking {
             Outcome::Answered
         } else if self.voicemail {
             Outcome::Voicemail
-        } else if last_dial == Some(DialResult::Busy) && self.group.is_none() && self.queue.is_none() {
+        } else if last_dial == Some(DialResult::Busy) && !in_group {
             Outcome::Busy
+        } else if self.direction != Direction::Inbound {
+            Outcome::NoAnswer
         } else if by == Some(EndedBy::Caller) || estimated {
             Outcome::Abandoned
-        } else if self.group.is_some() || self.queue.is_some() || last_dial.is_none() {
-            Outcome::Unanswered
         } else {
-            Outcome::NoAnswer
+            Outcome::Unanswered
         }
     }
 
