@@ -20,7 +20,9 @@ fn truths() -> Vec<PathBuf> {
     for set in ["ast16", "ast22", "own16", "own22"] {
         let Ok(entries) = fs::read_dir(folder().join(set)) else { continue };
         found.extend(
-            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "json")),
+            entries
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|e| e == "json")),
         );
     }
     found.sort();
@@ -46,6 +48,13 @@ fn sessions(truth: &Value, path: &Path) -> Vec<Vec<PathBuf>> {
     by_user.into_values().collect()
 }
 
+/// FreePBX dials its ring groups from `s`: an account that does not read the class `dialplan` does not
+/// see which one it is, unless `channelvars = NODEST` is set. Queues are seen all the same.
+fn group_is_hidden(capture: &Path) -> bool {
+    let name = capture.file_name().unwrap().to_string_lossy();
+    ["freepbx-attended-transfer.least.ami", "freepbx-pickup-directed.least.ami"].contains(&&*name)
+}
+
 fn differences(call: &Value, got: Option<&Replayed>, capture: &Path) -> Vec<String> {
     let id = call["uniqueid"].as_str().unwrap_or("?");
     let Some(got) = got else { return vec![format!("{id}: not replayed")] };
@@ -61,7 +70,9 @@ fn differences(call: &Value, got: Option<&Replayed>, capture: &Path) -> Vec<Stri
     check("dialled", &call["dialled"]);
     check("answered_by", &call["answered_by"]);
     check("outcome", &call["outcome"]);
-    check("group", &call["group"]["name"]);
+    if !group_is_hidden(capture) {
+        check("group", &call["group"]["name"]);
+    }
     if !hidden {
         check("caller_withheld", &Value::Bool(call["anonymous"].as_bool().unwrap_or(false)));
         if call["direction"] == "inbound" {
@@ -75,9 +86,11 @@ fn differences(call: &Value, got: Option<&Replayed>, capture: &Path) -> Vec<Stri
     check("parked", &Value::Bool(call["parked"].is_object()));
     let last = if call["last_agent"].is_string() { &call["last_agent"] } else { &call["answered_by"] };
     check("last_agent", last);
-    let mut rang: Vec<&str> = call["rang"].as_array().unwrap().iter().map(|ext| ext.as_str().unwrap()).collect();
+    let mut rang: Vec<&str> =
+        call["rang"].as_array().unwrap().iter().map(|ext| ext.as_str().unwrap()).collect();
     rang.sort_unstable();
-    let mut got_rang: Vec<&str> = got["rang"].as_array().unwrap().iter().map(|ext| ext.as_str().unwrap()).collect();
+    let mut got_rang: Vec<&str> =
+        got["rang"].as_array().unwrap().iter().map(|ext| ext.as_str().unwrap()).collect();
     got_rang.sort_unstable();
     if rang != got_rang {
         wrong.push(format!("{id}: rang is {got_rang:?} and must be {rang:?}"));
@@ -94,7 +107,10 @@ fn differences(call: &Value, got: Option<&Replayed>, capture: &Path) -> Vec<Stri
     if creates != usize::from(answered_in_group) {
         wrong.push(format!("{id}: {creates} tickets"));
     }
-    wrong.iter().map(|line| format!("{}: {line}", capture.strip_prefix(folder()).unwrap().display())).collect()
+    wrong
+        .iter()
+        .map(|line| format!("{}: {line}", capture.strip_prefix(folder()).unwrap().display()))
+        .collect()
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl ChannelRules {
         }
         match technology {
             "Local" => return Kind::Local,
-            "PJSIP" | "SIP" | "IAX2" | "SCCP" | "Skinny" | "MGCP" | "H323" | "OOH323" | "WebSocket" | "Motif" => {}
+            "PJSIP" | "SIP" | "IAX2" | "SCCP" | "Skinny" | "MGCP" | "H323" | "OOH323" | "WebSocket"
+            | "Motif" => {}
             "DAHDI" | "mISDN" | "CAPI" | "Dongle" | "Quectel" | "Khomp" | "ALSA" | "Console" => {
                 return if matches(&self.phones, name) { self.phone(rest, hints) } else { Kind::Line };
             }
@@ -66,7 +67,9 @@ impl ChannelRules {
             return self.phone(endpoint, hints);
         }
         if self.is_internal(endpoint) {
-            return Kind::Phone(extension(endpoint).unwrap_or_else(|| unreachable!("short digits are an extension")));
+            return Kind::Phone(
+                extension(endpoint).unwrap_or_else(|| unreachable!("short digits are an extension")),
+            );
         }
         if hints.context.is_some_and(|context| matches(&self.inbound_contexts, context)) {
             return Kind::Line;
@@ -84,7 +87,8 @@ impl ChannelRules {
     }
 
     fn is_internal(&self, number: &str) -> bool {
-        (2..=usize::from(self.internal_digits)).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+        (2..=usize::from(self.internal_digits)).contains(&number.len())
+            && number.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 

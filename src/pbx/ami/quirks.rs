@@ -35,7 +35,7 @@ pub fn voicemail_without_dialplan_events(translate: &Translate, mailbox: &str) -
             && alone
             && call.agent.is_none()
             && call.last_dial.is_some()
-            && translate.legs.get(&call.near).is_some_and(|leg| *leg.exten == *extension)
+            && call.last_rung.as_ref().is_some_and(|rung| rung.as_str() == extension)
     });
     waits.map(|(key, _)| *key).min()
 }

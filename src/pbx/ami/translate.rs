@@ -64,6 +64,14 @@ pub(super) struct CallLegs {
     /// The outside party of an outgoing call was told.
     pub far_end: bool,
     pub last_dial: Option<DialResult>,
+    /// The phone that was dialled last.
+    pub last_rung: Option<Extension>,
+    /// The agent holds the caller.
+    pub on_hold: bool,
+    /// An agent asks a colleague while the caller holds: a leg of that call, not a call of its own.
+    pub consultation: bool,
+    /// A transfer that is told with the next event: when that is the parking, it was none.
+    pub transfer: Option<Event>,
     /// Who asked for the end of the first leg, seen before its `Hangup`.
     pub hung_up_by: Option<EndedBy>,
     /// Links and legs that find this call, to be forgotten with it.
@@ -111,7 +119,9 @@ impl Translate {
         match event {
             "VarSet" => self.var_set(message, now, out),
             "Newchannel" => self.new_channel(message, now, out),
-            "Newstate" | "NewConnectedLine" | "MusicOnHoldStart" | "MusicOnHoldStop" => self.moved(message, now, out),
+            "Newstate" | "NewConnectedLine" | "MusicOnHoldStart" | "MusicOnHoldStop" => {
+                self.moved(message, now, out)
+            }
             "Newexten" => self.new_exten(message, now, out),
             "NewCallerid" => self.new_caller_id(message, now, out),
             "DialBegin" => self.dial_begin(message, now, out),
@@ -231,6 +241,10 @@ impl Translate {
             agent: None,
             far_end: false,
             last_dial: None,
+            last_rung: None,
+            on_hold: false,
+            consultation: false,
+            transfer: None,
             hung_up_by: None,
             links,
         };
@@ -240,7 +254,7 @@ impl Translate {
 
     pub(super) fn announce(&mut self, key: CallKey, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if call.announced {
+        if call.announced || call.consultation {
             return;
         }
         call.announced = true;
@@ -261,9 +275,23 @@ impl Translate {
     /// Tells an event of a call, which is announced first.
     pub(super) fn tell(&mut self, key: CallKey, event: Event, now: Timestamp, out: &mut Vec<Heard>) {
         self.announce(key, now, out);
-        if let Some(call) = self.calls.get(&key) {
-            out.push(Heard { call: call.id.clone(), at: now, event });
+        let Some(call) = self.calls.get_mut(&key).filter(|call| call.announced) else { return };
+        match &event {
+            Event::Transferred { .. } => {
+                call.transfer = Some(event);
+                return;
+            }
+            // Parking by blind transfer (22.10: BlindTransfer to 700, then ParkedCall) is no transfer.
+            Event::Parked { .. } => call.transfer = None,
+            // On its way the call passes the number it was sent to.
+            Event::ReachedExtension { .. } => {}
+            _ => {
+                if let Some(event) = call.transfer.take() {
+                    out.push(Heard { call: call.id.clone(), at: now, event });
+                }
+            }
         }
+        out.push(Heard { call: call.id.clone(), at: now, event });
     }
 
     pub(super) fn call_of(&self, id: &str) -> Option<CallKey> {
@@ -291,7 +319,13 @@ impl Translate {
             exten.clone_into(&mut call.dialled);
             if call.announced {
                 let (direction, dialled) = (call.direction, exten.to_owned());
-                let event = Event::Arrived { direction, number: String::new(), name: None, dialled, presentation_asked: false };
+                let event = Event::Arrived {
+                    direction,
+                    number: String::new(),
+                    name: None,
+                    dialled,
+                    presentation_asked: false,
+                };
                 self.tell(key, event, now, out);
             }
         }
@@ -319,7 +353,9 @@ impl Translate {
 
     /// An analogue line tells the caller's number after the channel is born.
     fn new_caller_id(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
-        let (Some(id), Some(number)) = (message.text("Uniqueid"), message.known("CallerIDNum")) else { return };
+        let (Some(id), Some(number)) = (message.text("Uniqueid"), message.known("CallerIDNum")) else {
+            return;
+        };
         let Some(key) = self.call_of(&id).filter(|key| self.is_near(*key, &id)) else { return };
         let Some(call) = self.calls.get_mut(&key).filter(|call| call.number.is_empty()) else { return };
         call.number = number.into_owned();
@@ -335,14 +371,18 @@ impl Translate {
     fn var_set(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         match message.get("Variable") {
             Some(b"MIXMONITOR_FILENAME") => {
-                let (Some(id), Some(file)) = (message.text("Uniqueid"), message.known("Value")) else { return };
+                let (Some(id), Some(file)) = (message.text("Uniqueid"), message.known("Value")) else {
+                    return;
+                };
                 if let Some(key) = self.call_of(&id) {
                     self.tell(key, Event::RecordingStarted { file: file.into_owned() }, now, out);
                 }
             }
             // FreePBX: the number of the queue or ring group that the caller is in.
             Some(b"NODEST" | b"__NODEST" | b"FROMQUEUEEXTEN") => {
-                let (Some(id), Some(exten)) = (message.text("Uniqueid"), message.known("Value")) else { return };
+                let (Some(id), Some(exten)) = (message.text("Uniqueid"), message.known("Value")) else {
+                    return;
+                };
                 if let Some(key) = self.call_of(&id).filter(|key| self.is_near(*key, &id))
                     && let Ok(extension) = Extension::from_str(&exten)
                 {
@@ -365,7 +405,9 @@ impl Translate {
 
     fn dial_begin(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(dialled) = message.text("DestUniqueid") else { return };
-        let Some(key) = self.call_of(&dialled).or_else(|| self.call_of(&message.text("Uniqueid")?)) else { return };
+        let Some(key) = self.call_of(&dialled).or_else(|| self.call_of(&message.text("Uniqueid")?)) else {
+            return;
+        };
         self.settle_kind(&dialled, message);
         let kind = self.legs.get(&dialled).map(|leg| leg.kind.clone());
         let by_near = message.text("Uniqueid").filter(|id| self.is_near(key, id));
@@ -378,12 +420,37 @@ impl Translate {
                 call.dialled = exten.into_owned();
             }
         }
+        self.consultation_begins(key);
         self.announce(key, now, out);
         if let (Some(near), Some(exten)) = (&by_near, message.text("Exten")) {
             self.reached(near, &exten, now, out);
         }
+        for variable in message.get_all("ChanVariable") {
+            // FreePBX with `channelvars = NODEST`: the ring group, without the class `dialplan`.
+            let number =
+                variable.strip_prefix(b"NODEST=").and_then(|number| std::str::from_utf8(number).ok());
+            if let Some(extension) = number.and_then(|number| Extension::from_str(number).ok()) {
+                self.tell(key, Event::ReachedExtension { extension }, now, out);
+            }
+        }
         if let Some(Kind::Phone(extension)) = kind {
+            if let Some(call) = self.calls.get_mut(&key) {
+                call.last_rung = Some(extension.clone());
+            }
             self.tell(key, Event::Rang { extension }, now, out);
+        }
+    }
+
+    /// A phone that dials while it holds a caller asks a colleague.
+    fn consultation_begins(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get(&key).filter(|call| !call.announced) else { return };
+        let Some(Kind::Phone(asks)) = self.legs.get(&call.near).map(|leg| &leg.kind) else { return };
+        let holds = self.calls.values().any(|other| {
+            let agent = other.agent.as_deref().and_then(|id| self.legs.get(id));
+            other.on_hold && agent.is_some_and(|leg| matches!(&leg.kind, Kind::Phone(agent) if agent == asks))
+        });
+        if holds && let Some(call) = self.calls.get_mut(&key) {
+            call.consultation = true;
         }
     }
 
@@ -396,7 +463,9 @@ impl Translate {
 
     fn dial_end(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(dialled) = message.text("DestUniqueid") else { return };
-        let Some(key) = self.call_of(&dialled).or_else(|| self.call_of(&message.text("Uniqueid")?)) else { return };
+        let Some(key) = self.call_of(&dialled).or_else(|| self.call_of(&message.text("Uniqueid")?)) else {
+            return;
+        };
         let result = match message.get("DialStatus") {
             Some(b"BUSY" | b"CONGESTION") => DialResult::Busy,
             Some(b"NOANSWER") => DialResult::NoAnswer,
@@ -423,7 +492,9 @@ impl Translate {
     // ── Talking ─────────────────────────────────────────────────────────────────────────────────
 
     fn bridge_enter(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
-        let (Some(id), Some(bridge)) = (message.text("Uniqueid"), message.text("BridgeUniqueid")) else { return };
+        let (Some(id), Some(bridge)) = (message.text("Uniqueid"), message.text("BridgeUniqueid")) else {
+            return;
+        };
         self.moved(message, now, out);
         if let Some(swapped) = message.known("SwapUniqueid") {
             self.legs.leave(&swapped);
@@ -528,6 +599,9 @@ impl Translate {
             Kind::Phone(extension) => Some(extension.clone()),
             _ => None,
         };
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.on_hold = held;
+        }
         self.tell(key, if held { Event::Held { by } } else { Event::Resumed }, now, out);
     }
 
@@ -540,7 +614,9 @@ impl Translate {
     }
 
     fn pickup(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
-        let (Some(id), Some(target)) = (message.text("Uniqueid"), message.text("TargetUniqueid")) else { return };
+        let (Some(id), Some(target)) = (message.text("Uniqueid"), message.text("TargetUniqueid")) else {
+            return;
+        };
         let Some(key) = self.call_of(&target) else { return };
         let phone = |id: &str| match self.legs.get(id).map(|leg| &leg.kind) {
             Some(Kind::Phone(extension)) => Some(extension.clone()),
@@ -644,5 +720,8 @@ impl Translate {
 
 /// The caller's name, cleaned; `None` where there is none.
 pub(super) fn caller_name(message: &Message<'_>) -> Option<String> {
-    message.known("CallerIDName").map(|name| unescape_name(&name).trim().to_owned()).filter(|name| !name.is_empty())
+    message
+        .known("CallerIDName")
+        .map(|name| unescape_name(&name).trim().to_owned())
+        .filter(|name| !name.is_empty())
 }
