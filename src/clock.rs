@@ -29,6 +29,11 @@ impl Clock {
         }
     }
 
+    /// Whether it is the machine's.
+    pub fn is_system(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn now(&self) -> Timestamp {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod crm;
 pub mod delivery;
 pub mod directory;
+pub mod dispatch;
 pub mod journal;
 pub mod lifecycle;
 pub mod log;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Event, Heard};
 use super::id::{CallId, SourceName};
@@ -85,6 +85,20 @@ impl Book {
             .collect();
         gone.sort();
         gone
+    }
+
+    /// Takes up a call that came out of the journal: a look-up that was under way is asked again.
+    pub fn resume(&mut self, id: &CallId, now: Timestamp, rules: &Rules) -> Step {
+        self.step(id, |call| call.resume(now, rules))
+    }
+
+    /// The wall clock was set by so much; timers mean durations and move along.
+    pub fn clock_jumped(&mut self, by: SignedDuration) {
+        self.due.clear();
+        for call in self.calls.values_mut() {
+            call.clock_jumped(by);
+            self.due.extend(call.due().map(|due| (due, call.id.clone())));
+        }
     }
 
     /// A call.

@@ -457,6 +457,33 @@ impl Call {
         step
     }
 
+    /// Takes a call up after a restart: what was asked and not answered is asked again.
+    pub fn resume(&mut self, now: Timestamp, rules: &Rules) -> Step {
+        if matches!(self.lookup, Lookup::Asked | Lookup::Searching) {
+            self.lookup = Lookup::NotAsked;
+        }
+        if matches!(self.presentation, Presentation::Asked { .. }) {
+            self.presentation = Presentation::Asked { until: now };
+        }
+        let mut step = Step::default();
+        self.settle(now, rules, &mut step);
+        step
+    }
+
+    /// The wall clock was set by so much.
+    pub fn clock_jumped(&mut self, by: SignedDuration) {
+        let shift = |time: &mut Timestamp| *time = time.checked_add(by).unwrap_or(*time);
+        if let Presentation::Asked { until } = &mut self.presentation {
+            shift(until);
+        }
+        if let Lookup::Failed { again } = &mut self.lookup {
+            shift(again);
+        }
+        if let Phase::Ended { wrap_up_until, .. } = &mut self.phase {
+            shift(wrap_up_until);
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the fields of one event, unpacked")]
     fn arrived(
         &mut self,
