@@ -54,7 +54,8 @@ pub fn manual() -> String {
     let mut text = String::from(
         "Faults and switches (also by POST /_sandbox/faults with a JSON object):\n\
          AMOUNT is a number of requests, a duration such as 4s or 300ms, `always` or `off`.\n\
-         A fault with @ strikes only there: 503@/users=2, reset_after_commit@POST /tickets=1\n\n",
+         Without @ a fault strikes everywhere, the token endpoint too; with @ only there:\n\
+         503@/users=2, reset_after_commit@POST /tickets=1, 429@POST=3\n\n",
     );
     for (name, value, meaning) in FAULTS {
         text.push_str(&format!("  {name}={value}\n      {meaning}\n"));

@@ -112,18 +112,24 @@ fn caller(world: &World, user_id: u64, access: Access) -> Option<Caller> {
 pub(super) fn admit(who: Who, lang: Lang) -> Result<Caller, Answer> {
     match who {
         Who::Caller(caller) => Ok(caller),
-        Who::WrongBearer => Err(Answer::json(
-            401,
-            json!({"error": "invalid_token", "error_description": lang.say(
-                "The access token provided is expired, revoked, malformed or invalid for other reasons.",
-                "Das Zugriffstoken ist abgelaufen, widerrufen, fehlerhaft oder aus anderen Gründen ungültig.")}),
-        )
-        .with("www-authenticate", "Bearer realm=\"Zendesk\", error=\"invalid_token\"")),
-        Who::Nobody | Who::WrongPassword | Who::WrongToken => {
-            Err(Answer::json(401, json!({"error": "Couldn't authenticate you"}))
-                .with("www-authenticate", "Basic realm=\"Web Password\""))
-        }
+        Who::WrongBearer => Err(expired(lang)),
+        Who::Nobody | Who::WrongPassword | Who::WrongToken => Err(unknown()),
     }
+}
+
+fn unknown() -> Answer {
+    // The text is the code here, and so is not translated.
+    Answer::json(401, json!({"error": "Couldn't authenticate you"}))
+        .with("www-authenticate", "Basic realm=\"Web Password\"")
+}
+
+fn expired(lang: Lang) -> Answer {
+    let text = lang.say(
+        "The access token provided is expired, revoked, malformed or invalid for other reasons.",
+        "Das Zugriffstoken ist abgelaufen, widerrufen, fehlerhaft oder aus anderen Gründen ungültig.",
+    );
+    Answer::json(401, json!({"error": "invalid_token", "error_description": text}))
+        .with("www-authenticate", "Bearer realm=\"Zendesk\", error=\"invalid_token\"")
 }
 
 /// 403 for a bearer without the scope.
@@ -148,8 +154,8 @@ pub(super) fn me(world: &World, who: Who) -> Outcome {
             user["authenticity_token"] = json!("c2FuZGJveA==");
             Ok(Answer::json(200, json!({"user": user})))
         }
-        Who::WrongToken if !world.switches.wrong_token_me_anonymous => Err(admit(who, lang).unwrap_err()),
-        Who::WrongBearer => Err(admit(who, lang).unwrap_err()),
+        Who::WrongToken if !world.switches.wrong_token_me_anonymous => Err(unknown()),
+        Who::WrongBearer => Err(expired(lang)),
         Who::Nobody | Who::WrongPassword | Who::WrongToken => Ok(Answer::json(
             200,
             json!({"user": {

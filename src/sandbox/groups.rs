@@ -203,7 +203,7 @@ pub(super) fn create_membership(world: &mut World, visit: &Visit<'_>) -> Outcome
     if !world.users.get(&user).is_some_and(|user| user.active && user.role != Role::EndUser) {
         return Err(lang.invalid("user", Some("InvalidValue"), "User is invalid", "Benutzer ist ungültig"));
     }
-    if !world.groups.get(&group).is_some_and(|group| !group.deleted) {
+    if world.groups.get(&group).is_none_or(|group| group.deleted) {
         return Err(lang.invalid("group", Some("InvalidValue"), "Group is invalid", "Gruppe ist ungültig"));
     }
     if world.is_member(user, group) {

@@ -117,7 +117,7 @@ fn resolve(schema: &Value) -> &Value {
 }
 
 /// All object properties of a schema through `allOf` and `anyOf`.
-fn properties<'a>(schema: &'a Value, into: &mut Map<String, Value>) {
+fn properties(schema: &Value, into: &mut Map<String, Value>) {
     let schema = resolve(schema);
     if let Some(own) = schema.get("properties").and_then(Value::as_object) {
         into.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));

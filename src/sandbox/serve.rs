@@ -98,7 +98,6 @@ impl House {
     }
 
     /// Writes the request down and lets the faults strike that leave it undone.
-    #[expect(clippy::type_complexity, reason = "the three things the next step needs")]
     fn before(&self, ask: &Ask) -> Result<(u64, Option<Duration>, Option<String>), End> {
         let now = self.clock.now();
         let mut guard = self.world();

@@ -583,7 +583,7 @@ async fn a_reset_after_commit_leaves_a_ticket_and_no_answer() {
 
 #[tokio::test]
 async fn a_cut_answer_ends_in_the_middle_and_the_work_is_done() {
-    let visitor = Visitor::new(Options::default().with("cut_answer@POST", 1)).await;
+    let visitor = Visitor::new(Options::default().with("cut_answer@POST /tickets", 1)).await;
     let body = json!({"ticket": {"comment": {"body": "x"}}});
     let answer = visitor.ask(Method::POST, "/tickets").json(&body).send().await.unwrap();
     assert_eq!(answer.status(), 201);

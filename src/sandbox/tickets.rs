@@ -16,7 +16,7 @@ use super::world::{Role, Ticket, User, World};
 const MOST_COMMENTS: usize = 5000;
 
 /// A ticket that is there; a deleted one is not.
-pub(super) fn present<'a>(world: &'a World, id: u64) -> Result<&'a Ticket, Answer> {
+pub(super) fn present(world: &World, id: u64) -> Result<&Ticket, Answer> {
     world.tickets.get(&id).filter(|ticket| !ticket.deleted).ok_or_else(|| world.switches.lang.not_found())
 }
 
