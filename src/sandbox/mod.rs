@@ -17,6 +17,7 @@
 //!   `at`), `requests` (`method`, `path`, `query`, `status` — null when no answer was given —, `at`,
 //!   `body`, `idempotency_key`?, `fault`?), `warnings` (`kind` body or query, `method`, `path`,
 //!   `keys`, `at`), `faults`, `counters`.
+//! - `GET /_sandbox/counters`: the `counters` of the state alone.
 //! - `POST /_sandbox/faults` with `{"NAME": VALUE, …}`, names as in [`FAULTS`].
 //! - `POST /_sandbox/reset`: as at the start.
 
@@ -128,6 +129,11 @@ impl Sandbox {
     /// The same as `GET /_sandbox/state`.
     pub fn state(&self) -> Value {
         self.house.world().state()
+    }
+
+    /// The `counters` of [`Sandbox::state`] alone, cheap enough to be polled.
+    pub fn counters(&self) -> Value {
+        self.house.world().counters_json()
     }
 
     /// Sets faults and switches from now on.

@@ -158,14 +158,27 @@ fn walk(schema: &Value, value: &mut Value, path: &str, findings: &mut Findings) 
     }
     match value {
         Value::Object(object) => {
+            // What the record itself lacks is told by the record's own 422.
+            let required = schema["required"].as_array().filter(|_| path.contains('.'));
+            for key in required.into_iter().flatten().filter_map(Value::as_str) {
+                if !object.contains_key(key) {
+                    findings.wrong_type.push((format!("{path}.{key}"), "present".to_owned()));
+                }
+            }
             let mut known = Map::new();
             properties(schema, &mut known);
+            // Only where the object's own properties stand beside it: the wrappers of users say it, too,
+            // and yet the real one drops what it does not know.
+            let open = schema["additionalProperties"] == true && schema.get("properties").is_some();
             if known.is_empty() {
                 return;
             }
             let under = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             object.retain(|key, part| {
                 let Some(rule) = known.get(key).filter(|rule| resolve(rule)["readOnly"] != true) else {
+                    if open && !known.contains_key(key) {
+                        return true;
+                    }
                     findings.unpermitted.push(under(key));
                     return false;
                 };
@@ -189,6 +202,9 @@ fn fits(schema: &Value, value: &Value) -> bool {
     match schema["type"].as_str() {
         Some("string") => value.as_str().is_some_and(|text| match schema["format"].as_str() {
             Some("date-time") => text.parse::<Timestamp>().is_ok(),
+            Some("email") => {
+                text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+            }
             _ => true,
         }),
         Some("integer") => value.is_i64() || value.is_u64(),

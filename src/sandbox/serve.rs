@@ -205,6 +205,7 @@ impl House {
     fn control(&self, ask: &Ask) -> Answer {
         match (ask.method.as_str(), ask.path.trim_end_matches('/')) {
             ("GET", "/_sandbox/state") => Answer::json(200, self.world().state()),
+            ("GET", "/_sandbox/counters") => Answer::json(200, self.world().counters_json()),
             ("POST", "/_sandbox/faults") => match serde_json::from_slice::<Value>(&ask.body) {
                 Ok(faults @ Value::Object(_)) => match self.set_faults(&faults) {
                     Ok(()) => Answer::empty(204),

@@ -314,7 +314,6 @@ impl World {
                 shown
             })
             .collect();
-        let counters = &self.counters;
         json!({
             "users": users,
             "groups": self.groups.values().map(|group| self.group_json(group)).collect::<Vec<_>>(),
@@ -325,17 +324,23 @@ impl World {
             "requests": self.requests,
             "warnings": self.warnings,
             "faults": self.faults.names(),
-            "counters": {
-                "requests": counters.requests,
-                "tickets": self.tickets.len(),
-                "users": self.users.len(),
-                "screen_pops": self.pops.len(),
-                "tokens_issued": counters.tokens_issued,
-                "idempotency_hits": counters.idempotency_hits,
-                "rate_limited": self.limits.refused,
-                "warnings": self.warnings.len(),
-                "faults": counters.faults,
-            },
+            "counters": self.counters_json(),
+        })
+    }
+
+    /// The numbers of the state alone.
+    pub fn counters_json(&self) -> Value {
+        let counters = &self.counters;
+        json!({
+            "requests": counters.requests,
+            "tickets": self.tickets.len(),
+            "users": self.users.len(),
+            "screen_pops": self.pops.len(),
+            "tokens_issued": counters.tokens_issued,
+            "idempotency_hits": counters.idempotency_hits,
+            "rate_limited": self.limits.refused,
+            "warnings": self.warnings.len(),
+            "faults": counters.faults,
         })
     }
 
