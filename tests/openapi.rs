@@ -4,6 +4,8 @@
 //! file, the recording wins and stands in [`RECORDED_NULLS`] or [`RECORDED_KEYS`]. Every request
 //! that the file does not allow must be refused, or its key dropped with a warning.
 
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
 use std::collections::BTreeSet;
 
 use reqwest::Method;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::exchange::{Answer, Ask};
-use super::faults::Switches;
+use super::switches::Switches;
 
 /// Requests a minute of the plan, and whether it has Talk Partner Edition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

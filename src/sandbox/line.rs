@@ -48,7 +48,7 @@ impl Connected<IncomingStream<'_, Door>> for Line {
 /// The door: accepts lines, or resets each at once while the house is down.
 pub(super) struct Door {
     pub(super) listener: TcpListener,
-    pub(super) is_down: Box<dyn Fn() -> bool + Send>,
+    pub(super) refuses: Box<dyn Fn() -> bool + Send>,
 }
 
 impl Listener for Door {
@@ -59,7 +59,7 @@ impl Listener for Door {
         loop {
             // axum's own accept waits out a lack of file descriptors.
             let (stream, address) = Listener::accept(&mut self.listener).await;
-            if (self.is_down)() {
+            if (self.refuses)() {
                 let _ = stream.set_zero_linger();
                 continue;
             }

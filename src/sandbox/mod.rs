@@ -5,8 +5,9 @@
 //! refused, and both can be seen in `GET /_sandbox/state`. Where nothing is published the choice is
 //! a switch or says so in a comment. Everything lives in memory.
 //!
-//! A request goes `line` → `serve` (faults) → `routes` (log-in, limits, OpenAPI) → the file of its
-//! record (`people`, `lines`, `groups`, `tickets`, `comments`, `voice`, `find`, `uploads`) → `world`.
+//! A request goes `line` → `serve` (`faults`) → `routes` (`auth`, `limits`, `openapi`) → the file of its
+//! record (`people`, `lines`, `export`, `find`, `groups`, `tickets` with `rules` and `comments`, `voice`,
+//! `uploads`) → `world`, and comes back by `shapes`.
 //!
 //! Deliberately absent so far: jobs, the Calls API, webhooks, the browser half of OAuth, custom
 //! fields and forms of tickets.
@@ -14,7 +15,7 @@
 //! # Controls
 //! - `GET /_sandbox/state`: `users` (with `identities`), `groups`, `group_memberships`, `tickets`
 //!   (with `comments`, `audits`), `uploads`, `screen_pops` (`agent_id`, `ticket_id` or `user_id`,
-//!   `at`), `requests` (`method`, `path`, `query`, `status` — null when no answer was given —, `at`,
+//!   `at`), `requests` (`method`, `path`, `query`, `status` — null when nothing was done, told also when a fault kept the answer back —, `at`,
 //!   `body`, `idempotency_key`?, `fault`?), `warnings` (`kind` body or query, `method`, `path`,
 //!   `keys`, `at`), `faults`, `counters`.
 //! - `GET /_sandbox/counters`: the `counters` of the state alone.
@@ -25,6 +26,7 @@ mod auth;
 mod code64;
 mod comments;
 mod exchange;
+mod export;
 mod faults;
 mod find;
 mod groups;
@@ -36,8 +38,11 @@ pub mod openapi;
 mod paging;
 mod people;
 mod routes;
+mod rules;
 mod seed;
 mod serve;
+mod shapes;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod tickets;
@@ -52,8 +57,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub use faults::{FaultError, HELP as FAULTS};
+pub use faults::FaultError;
 pub use seed::{Seed, SeedClient, SeedError, SeedGroup, SeedIdentity, SeedTicket, SeedUser};
+pub use switches::HELP as FAULTS;
 
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
@@ -185,6 +191,7 @@ pub fn operations() -> Vec<(&'static str, &'static str)> {
 /// See [`Sandbox::start`].
 pub async fn serve(options: Options) -> io::Result<()> {
     use std::io::Write as _;
+    use tokio::signal::unix::{SignalKind, signal};
 
     let sandbox = Sandbox::start(options).await?;
     {
@@ -192,9 +199,11 @@ pub async fn serve(options: Options) -> io::Result<()> {
         writeln!(out, "{}", sandbox.url())?;
         out.flush()?;
     }
+    let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         () = sandbox.ended() => {}
-        signal = tokio::signal::ctrl_c() => signal?,
+        _ = terminated.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     sandbox.stop().await;
     Ok(())

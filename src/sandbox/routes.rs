@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::auth::{self, Caller, Who};
 use super::exchange::{Answer, Ask, Lang, Outcome, stamp};
 use super::world::{Role, World};
-use super::{comments, find, groups, idempotency, lines, openapi, people, tickets, uploads, voice};
+use super::{comments, export, find, groups, idempotency, lines, openapi, people, tickets, uploads, voice};
 
 /// A request that has passed the door.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ const ROUTES: &[Route] = &[
         lines::make_primary,
     ),
     route("GET", "/api/v2/user_fields", Agent, "users", people::fields),
-    route("GET", "/api/v2/incremental/users/cursor", Admin, "users", people::export),
+    route("GET", "/api/v2/incremental/users/cursor", Admin, "users", export::users),
     route("GET", "/api/v2/groups", Agent, "groups", groups::list),
     route("POST", "/api/v2/groups", Admin, "groups", groups::create),
     route("GET", "/api/v2/groups/assignable", Agent, "groups", groups::assignable),
@@ -368,6 +368,40 @@ mod tests {
         assert!(operations.len() > 40);
         for (method, template) in operations {
             assert!(file["paths"][template].get(method.to_lowercase()).is_some(), "{method} {template}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_request_panics(
+            method in "GET|POST|PUT|DELETE",
+            place in 0..ROUTES.len(),
+            id in "[0-9]{1,20}|[a-z%+]{1,5}",
+            query in "(query|page|per_page|page.after.|cursor|ids|include)=\\PC{0,40}",
+            body in "\\PC{0,60}|[{]\"(ticket|user|identity|group|tags)\":(null|5|\\[\\]|[{]\"(name|phone|comment|tags|requester)\":(null|5|\"[+*x]{0,3}\"|[{][}])[}])[}]",
+        ) {
+            let now = Timestamp::from_second(1_795_000_000).unwrap();
+            let mut world = World::default();
+            world.api_tokens.insert("t".to_owned());
+            crate::sandbox::Seed::house().fill(&mut world, now).unwrap();
+            let mut headers = axum::http::HeaderMap::new();
+            let login = super::super::code64::encode(b"ringdesk@example.com/token:sandbox-api-token");
+            headers.insert("authorization", format!("Basic {login}").parse().unwrap());
+            headers.insert("content-type", "application/json".parse().unwrap());
+            let template = ROUTES[place].template.replace("{ticket_id}", "1");
+            let path: Vec<&str> =
+                template.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part }).collect();
+            let ask = Ask {
+                method,
+                path: path.join("/"),
+                query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+                query_text: query,
+                headers,
+                body: body.into_bytes(),
+            };
+            let answer = perform(&mut world, &ask, now);
+            proptest::prop_assert!((200..500).contains(&answer.status));
+            proptest::prop_assert_ne!(answer.status, 401);
         }
     }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::world::{Client, Group, Role, User, World};
 use super::{groups, lines, tickets};
@@ -246,23 +246,12 @@ fn add_user(world: &mut World, seed: &SeedUser, then: Timestamp) -> Result<(), S
     let id = seed.id.unwrap_or_else(|| world.fresh_id());
     let role = Role::parse(&seed.role)
         .ok_or_else(|| SeedError::Unknown { what: "the role", name: seed.role.clone() })?;
-    let user = User {
-        id,
-        name: seed.name.clone(),
-        email: None,
-        role,
-        phone: None,
-        shared_phone: None,
-        external_id: seed.external_id.clone(),
-        active: seed.active,
-        suspended: seed.suspended,
-        verified: role != Role::EndUser,
-        default_group_id: None,
-        user_fields: seed.user_fields.clone(),
-        plain: Map::new(),
-        created_at: then,
-        updated_at: then,
-    };
+    let mut user = User::fresh(id, seed.name.clone(), role, then);
+    user.external_id.clone_from(&seed.external_id);
+    user.active = seed.active;
+    user.suspended = seed.suspended;
+    user.verified = role != Role::EndUser;
+    user.user_fields.clone_from(&seed.user_fields);
     world.users.insert(id, user);
     if let Some(email) = &seed.email {
         lines::add_email(world, id, email, role != Role::EndUser, then);

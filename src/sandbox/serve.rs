@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::Options;
-use super::exchange::{Answer, Ask, Content, Lang, stamp};
+use super::exchange::{Answer, Ask, Content, Lang, moment};
 use super::faults::{FaultError, Strike};
 use super::line::{Door, Line};
 use super::world::World;
@@ -67,8 +67,14 @@ impl House {
         Ok(())
     }
 
-    fn is_down(&self) -> bool {
-        self.world().faults.down(self.clock.now())
+    fn refuses_line(&self) -> bool {
+        let now = self.clock.now();
+        let mut world = self.world();
+        let refuses = world.faults.refuses_line(now);
+        if refuses {
+            *world.counters.faults.entry("down".to_owned()).or_default() += 1;
+        }
+        refuses
     }
 
     /// One request through the house.
@@ -103,7 +109,7 @@ impl House {
         let mut guard = self.world();
         let world = &mut *guard;
         let mut seen = json!({
-            "method": ask.method, "path": ask.path, "query": ask.query_text, "status": null, "at": stamp(now),
+            "method": ask.method, "path": ask.path, "query": ask.query_text, "status": null, "at": moment(now),
             "body": shown_body(ask),
         });
         if let Some(key) = ask.header("idempotency-key") {
@@ -298,8 +304,8 @@ async fn answer(
 
 /// Answers on the listener until the lifecycle stops.
 pub(super) async fn run(house: Arc<House>, listener: tokio::net::TcpListener) {
-    let down = Arc::clone(&house);
-    let door = Door { listener, is_down: Box::new(move || down.is_down()) };
+    let guard = Arc::clone(&house);
+    let door = Door { listener, refuses: Box::new(move || guard.refuses_line()) };
     let stopping = house.lifecycle.stopping();
     let app = Router::new().fallback(answer).with_state(house);
     let service = app.into_make_service_with_connect_info::<Line>();

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::exchange::{Answer, Outcome, stamp};
+use super::exchange::{Answer, Outcome, moment};
 use super::routes::Visit;
 use super::tickets;
 use super::world::{Role, World};
@@ -51,7 +51,7 @@ pub(super) fn create(world: &mut World, visit: &Visit<'_>) -> Outcome {
     let via = json!({"channel": "voice", "source": {"from": end("from"), "to": end("to"), "rel": direction}});
     let (id, audit) = tickets::file(world, wish, visit.caller.user_id, via, visit.now)?;
     if let Some(agent) = show_to {
-        world.pops.push(json!({"agent_id": agent, "ticket_id": id, "at": stamp(visit.now)}));
+        world.pops.push(json!({"agent_id": agent, "ticket_id": id, "at": moment(visit.now)}));
     }
     let shown = world.ticket_json(&world.tickets[&id]);
     let place = format!("{}/api/v2/tickets/{id}.json", world.url);
@@ -64,7 +64,7 @@ pub(super) fn show_ticket(world: &mut World, visit: &Visit<'_>) -> Outcome {
     if !is_agent(world, agent) || tickets::present(world, ticket).is_err() {
         return Err(Answer::empty(404));
     }
-    world.pops.push(json!({"agent_id": agent, "ticket_id": ticket, "at": stamp(visit.now)}));
+    world.pops.push(json!({"agent_id": agent, "ticket_id": ticket, "at": moment(visit.now)}));
     Ok(Answer::empty(200))
 }
 
@@ -74,7 +74,7 @@ pub(super) fn show_user(world: &mut World, visit: &Visit<'_>) -> Outcome {
     if !is_agent(world, agent) || !world.users.get(&user).is_some_and(|user| user.active) {
         return Err(Answer::empty(404));
     }
-    world.pops.push(json!({"agent_id": agent, "user_id": user, "at": stamp(visit.now)}));
+    world.pops.push(json!({"agent_id": agent, "user_id": user, "at": moment(visit.now)}));
     Ok(Answer::empty(200))
 }
 
