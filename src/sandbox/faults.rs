@@ -250,10 +250,12 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Cuts `NAME=VALUE` of the command line.
-pub(super) fn cut(text: &str) -> Result<(String, Value), FaultError> {
+/// Reads `NAME=VALUE` of the command line, and tries it out.
+pub(super) fn parse(text: &str) -> Result<(String, Value), FaultError> {
     let (name, value) = text.split_once('=').ok_or_else(|| FaultError::NoValue(text.to_owned()))?;
-    Ok((name.trim().to_owned(), Value::String(value.trim().to_owned())))
+    let (name, value) = (name.trim().to_owned(), Value::String(value.trim().to_owned()));
+    Faults::default().set(&mut Switches::default(), &name, &value, Timestamp::UNIX_EPOCH)?;
+    Ok((name, value))
 }
 
 #[cfg(test)]

@@ -95,15 +95,6 @@ impl Options {
         self.faults.push((name.to_owned(), value.into()));
         self
     }
-
-    /// Adds a fault as the command line writes it, `NAME=VALUE`.
-    ///
-    /// # Errors
-    /// When there is no `=`. Unknown names and values are told by [`Sandbox::start`].
-    pub fn fault(&mut self, text: &str) -> Result<(), FaultError> {
-        self.faults.push(faults::cut(text)?);
-        Ok(())
-    }
 }
 
 /// A running sandbox. It stops when it is dropped; [`Sandbox::stop`] also waits for it.
@@ -184,27 +175,10 @@ pub fn operations() -> Vec<(&'static str, &'static str)> {
     routes::operations()
 }
 
-/// Runs a sandbox for the command line: prints the URL as the first line of standard output, then
-/// serves until the process is ended.
+/// Reads a fault or switch as the command line writes it, `NAME=VALUE`, for [`Options::faults`].
 ///
 /// # Errors
-/// See [`Sandbox::start`].
-pub async fn serve(options: Options) -> io::Result<()> {
-    use std::io::Write as _;
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let sandbox = Sandbox::start(options).await?;
-    {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", sandbox.url())?;
-        out.flush()?;
-    }
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        () = sandbox.ended() => {}
-        _ = terminated.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-    }
-    sandbox.stop().await;
-    Ok(())
+/// When there is no `=`, or the name or value is not known.
+pub fn fault(text: &str) -> Result<(String, Value), FaultError> {
+    faults::parse(text)
 }
