@@ -138,47 +138,39 @@ impl Faults {
         if set_switch(switches, bare, &text, now).ok_or_else(wrong)? {
             return Ok(());
         }
-        self.0.retain(|fault| !(fault.name == bare && fault.scope == scope));
-        let mut scope = scope;
-        let (strike, left) = match bare {
-            "slow" | "slow_answer" | "slow_search" => {
-                if is_off(&text) {
-                    return Ok(());
-                }
-                let time = duration(&text).ok_or_else(wrong)?;
-                (
-                    if bare == "slow_answer" { Strike::SlowAnswer(time) } else { Strike::Slow(time) },
-                    Amount::Always,
-                )
+        let (strike, left, scope) = match bare {
+            "slow" | "slow_answer" | "slow_search" if is_off(&text) => {
+                self.remove(bare, name, &scope);
+                return Ok(());
             }
+            "slow" | "slow_search" => {
+                (Strike::Slow(duration(&text).ok_or_else(wrong)?), Amount::Always, scope)
+            }
+            "slow_answer" => (Strike::SlowAnswer(duration(&text).ok_or_else(wrong)?), Amount::Always, scope),
             _ => {
-                let strike = match bare {
-                    "500" | "502" | "503" | "504" | "429" => {
-                        Strike::Status(bare.parse().map_err(|_| wrong())?)
-                    }
-                    "html_502" => Strike::Html502,
-                    "reset_before" => Strike::ResetBefore,
-                    "reset_after_commit" => Strike::ResetAfterCommit,
-                    "hang" => Strike::Hang,
-                    "hang_after_commit" => Strike::HangAfterCommit,
-                    "cut_answer" => Strike::CutAnswer,
-                    "database_conflict" => Strike::DatabaseConflict,
-                    "down" => Strike::Down,
-                    _ => return Err(FaultError::Unknown(bare.to_owned())),
-                };
+                let strike = strike(bare).ok_or_else(|| FaultError::Unknown(bare.to_owned()))?;
                 match amount(&text, now) {
-                    Some(Some(left)) => (strike, left),
-                    Some(None) => return Ok(()),
+                    Some(Some(left)) => (strike, left, scope),
+                    Some(None) => {
+                        self.remove(bare, name, &scope);
+                        return Ok(());
+                    }
                     None if bare == "hang" && text.contains(char::is_alphabetic) => {
-                        scope = Scope::parse(&text);
-                        (strike, Amount::Always)
+                        (strike, Amount::Always, Scope::parse(&text))
                     }
                     None => return Err(wrong()),
                 }
             }
         };
+        self.0.retain(|fault| !(fault.name == bare && fault.scope == scope));
         self.0.push(Fault { name: bare.to_owned(), scope, strike, left });
         Ok(())
+    }
+
+    /// `off`: with `@` the fault set there, without it the fault wherever it is set.
+    fn remove(&mut self, bare: &str, name: &str, scope: &Scope) {
+        let everywhere = bare == name;
+        self.0.retain(|fault| fault.name != bare || !everywhere && fault.scope != *scope);
     }
 
     /// Takes the first fault that strikes here and is one of `wanted`, and uses it up by one.
@@ -213,6 +205,21 @@ impl Faults {
     pub fn names(&self) -> Vec<String> {
         self.0.iter().map(|fault| format!("{} {:?} {:?}", fault.name, fault.left, fault.scope)).collect()
     }
+}
+
+fn strike(bare: &str) -> Option<Strike> {
+    Some(match bare {
+        "500" | "502" | "503" | "504" | "429" => Strike::Status(bare.parse().ok()?),
+        "html_502" => Strike::Html502,
+        "reset_before" => Strike::ResetBefore,
+        "reset_after_commit" => Strike::ResetAfterCommit,
+        "hang" => Strike::Hang,
+        "hang_after_commit" => Strike::HangAfterCommit,
+        "cut_answer" => Strike::CutAnswer,
+        "database_conflict" => Strike::DatabaseConflict,
+        "down" => Strike::Down,
+        _ => return None,
+    })
 }
 
 pub(super) fn is_off(text: &str) -> bool {
@@ -340,5 +347,31 @@ mod tests {
         set(&mut faults, "502", "always").unwrap();
         set(&mut faults, "502", false).unwrap();
         assert_eq!(struck(&mut faults, "GET", "/x", 0), None);
+
+        set(&mut faults, "hang", "users/search").unwrap();
+        set(&mut faults, "503@/users", 9).unwrap();
+        set(&mut faults, "503@/tickets", 9).unwrap();
+        set(&mut faults, "503@/users", "off").unwrap();
+        set(&mut faults, "hang", "off").unwrap();
+        assert_eq!(struck(&mut faults, "GET", "/api/v2/users/search", 0), None);
+        assert_eq!(struck(&mut faults, "GET", "/api/v2/tickets", 0), Some(Strike::Status(503)));
+        set(&mut faults, "503", "off").unwrap();
+        assert_eq!(struck(&mut faults, "GET", "/api/v2/tickets", 0), None);
+    }
+
+    #[test]
+    fn a_wrong_value_leaves_the_fault_as_it_was() {
+        let mut faults = Faults::default();
+        set(&mut faults, "503", "always").unwrap();
+        assert!(set(&mut faults, "503", "often").is_err());
+        assert_eq!(struck(&mut faults, "GET", "/x", 0), Some(Strike::Status(503)));
+    }
+
+    #[test]
+    fn a_fault_of_the_command_line_is_tried_out_at_once() {
+        assert_eq!(parse("503@/users = 2"), Ok(("503@/users".to_owned(), Value::from("2"))));
+        assert_eq!(parse("slow"), Err(FaultError::NoValue("slow".to_owned())));
+        assert_eq!(parse("status=503"), Err(FaultError::Unknown("status".to_owned())));
+        assert!(matches!(parse("plan=gold"), Err(FaultError::Value { .. })));
     }
 }

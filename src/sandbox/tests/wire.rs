@@ -84,6 +84,22 @@ async fn outages_have_their_statuses_headers_and_pages() {
 }
 
 #[tokio::test]
+async fn an_outage_is_counted_by_what_it_struck_and_ends_when_used_up() {
+    let visitor = Visitor::new(Options::default()).await;
+    visitor.set("down", 2);
+    // The first strikes the line in use, the second a new one.
+    for left in [1, 0] {
+        assert!(visitor.ask(Method::GET, "/groups").send().await.is_err(), "{left} left");
+    }
+    assert_eq!(visitor.get("/groups").await.0, 200);
+    let state = visitor.sandbox.state();
+    assert_eq!(state["counters"]["faults"]["down"], 2);
+    let fates: Vec<&Value> =
+        state["requests"].as_array().unwrap().iter().map(|request| &request["fault"]).collect();
+    assert_eq!(fates, [&Value::Null, &json!("down"), &Value::Null], "a line refused carries no request");
+}
+
+#[tokio::test]
 async fn a_hanging_endpoint_never_answers_and_does_not_hold_up_the_others() {
     let visitor = Visitor::new(Options::default().with("hang", "users/search")).await;
     let hanging = visitor.ask(Method::GET, "/users/search?query=x").send();
