@@ -14,12 +14,8 @@ fn main() -> ExitCode {
     let exit = match cli.command {
         Command::Config(args) => cli::config::execute(&args),
         Command::Check(args) => cli::check::execute(&args, &environment),
-        Command::Run(_)
-        | Command::Doctor(_)
-        | Command::Replay(_)
-        | Command::Demo(_)
-        | Command::Sandbox(_)
-        | Command::Calls(_) => {
+        Command::Sandbox(args) => cli::sandbox::execute(&args),
+        Command::Run(_) | Command::Doctor(_) | Command::Replay(_) | Command::Demo(_) | Command::Calls(_) => {
             cli::complain("this command is not part of this build");
             Exit::Software
         }

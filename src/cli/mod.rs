@@ -151,7 +151,7 @@ mod tests {
             "replay --config x.toml a.ami",
             "replay --config x.toml --format json a.1.ami a.2.ami",
             "sandbox --listen 127.0.0.1:0",
-            "sandbox --listen [::1]:8999 --seed s.json --fault slow=2s --fault status=503",
+            "sandbox --listen [::1]:8999 --seed s.json --fault slow=2s --fault 503@/users=1",
             "demo",
             "demo --headless",
             "calls",
@@ -166,9 +166,16 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_refused() {
-        for line in
-            ["", "runn", "replay --config x.toml", "sandbox --fault slow", "sandbox --listen 8080", "calls x"]
-        {
+        for line in [
+            "",
+            "runn",
+            "replay --config x.toml",
+            "sandbox --fault slow",
+            "sandbox --fault burn=1",
+            "sandbox --fault plan=gold",
+            "sandbox --listen 8080",
+            "calls x",
+        ] {
             let words = std::iter::once("ringdesk").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

@@ -1,0 +1,182 @@
+//! Who has a ticket, for whom it is, and which status follows.
+//!
+//! Which pairs of group and assignee fit is documented; what a refusal of a pair looks like is not,
+//! so it has the shape of every other validation error.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::exchange::Answer;
+use super::lines;
+use super::world::{Role, User, World};
+
+/// Group and assignee after the wish: the assignee must be in the group.
+pub(super) fn settle(
+    world: &World,
+    old_group: Option<u64>,
+    old_assignee: Option<u64>,
+    wish: &Value,
+) -> Result<(Option<u64>, Option<u64>), Answer> {
+    let lang = world.switches.lang;
+    let bad_assignee =
+        || lang.invalid("assignee", Some("InvalidValue"), "Assignee is invalid", "Mitarbeiter ist ungültig");
+    let group = match wish.get("group_id") {
+        None | Some(Value::Null) => None,
+        Some(value) => {
+            let id = value.as_u64().filter(|id| world.groups.get(id).is_some_and(|group| !group.deleted));
+            let refused =
+                || lang.invalid("group", Some("InvalidValue"), "Group is invalid", "Gruppe ist ungültig");
+            Some(id.ok_or_else(refused)?)
+        }
+    };
+    let agent = |user: &&User| {
+        user.active
+            && !user.suspended
+            && user.role != Role::EndUser
+            && world.memberships.values().any(|membership| membership.user_id == user.id)
+    };
+    let assignee = match (wish.get("assignee_id"), wish["assignee_email"].as_str()) {
+        (Some(Value::Null), _) => Some(None),
+        (Some(value), _) => {
+            let user = value.as_u64().and_then(|id| world.users.get(&id)).filter(agent);
+            Some(Some(user.ok_or_else(bad_assignee)?.id))
+        }
+        (None, Some(email)) => {
+            let mut users = world.users.values().filter(agent);
+            let user =
+                users.find(|user| user.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email)));
+            Some(Some(user.ok_or_else(bad_assignee)?.id))
+        }
+        (None, None) => None,
+    };
+    Ok(match (group, assignee) {
+        (Some(group), Some(Some(agent))) => {
+            if !world.is_member(agent, group) {
+                return Err(lang.invalid(
+                    "assignee",
+                    Some("InvalidValue"),
+                    "Assignee is not a member of the group",
+                    "Der Mitarbeiter gehört nicht zur Gruppe",
+                ));
+            }
+            (Some(group), Some(agent))
+        }
+        (None, Some(Some(agent))) => {
+            let kept = old_group.filter(|&group| world.is_member(agent, group));
+            let mut own = world.memberships.values().filter(|m| m.user_id == agent);
+            let default = own.clone().find(|m| m.default).or_else(|| own.next()).map(|m| m.group_id);
+            (kept.or(default), Some(agent))
+        }
+        (Some(group), Some(None)) => (Some(group), None),
+        (Some(group), None) => (Some(group), old_assignee.filter(|&agent| world.is_member(agent, group))),
+        (None, Some(None)) => (old_group, None),
+        (None, None) if wish.get("group_id").is_some() => (None, None),
+        (None, None) => (old_group, old_assignee),
+    })
+}
+
+/// The status after the wish.
+pub(super) fn next_status(
+    world: &World,
+    old: Option<&str>,
+    wish: Option<&str>,
+    assignee: Option<u64>,
+) -> Result<String, Answer> {
+    let lang = world.switches.lang;
+    let next = wish.or(old).unwrap_or("new");
+    if wish == Some("new") && old.is_some_and(|old| old != "new") {
+        return Err(lang.invalid(
+            "status",
+            Some("InvalidValue"),
+            "Status: new is not allowed for a ticket that was open",
+            "Status: neu ist für ein bereits geöffnetes Ticket nicht erlaubt",
+        ));
+    }
+    let solves = matches!(next, "solved" | "closed") && old != Some(next);
+    if solves && assignee.is_none() && world.switches.require_assignee {
+        let text = lang.say(
+            "Assignee: is required when solving a ticket",
+            "Mitarbeiter: ist zum Lösen eines Tickets erforderlich",
+        );
+        let complaint = json!({"description": text, "error": null, "ticket_field_id": 360_000_000_007_u64,
+            "ticket_field_type": "FieldAssignee"});
+        return Err(lang.invalid_record(json!({"base": [complaint]})));
+    }
+    // An assigned ticket is not new any more.
+    Ok(if next == "new" && assignee.is_some() { "open" } else { next }.to_owned())
+}
+
+/// For whom a ticket is wanted.
+pub(super) enum Requester {
+    /// Nobody is named: the caller, or who it was.
+    Unsaid,
+    /// A user who is there.
+    Known(u64),
+    /// A person to be made.
+    New {
+        /// The name.
+        name: String,
+        /// The address, free so far.
+        email: Option<String>,
+    },
+}
+
+/// Who the ticket is for: an id, or a person found or made by e-mail.
+pub(super) fn requester(world: &World, wish: &Value) -> Result<Requester, Answer> {
+    let lang = world.switches.lang;
+    let refused =
+        |english: &str, german: &str| lang.invalid("requester", Some("InvalidValue"), english, german);
+    let known = |id: u64| match world.users.get(&id) {
+        Some(user) if user.active && user.suspended => {
+            Err(refused("Requester is suspended", "Anfragender ist gesperrt"))
+        }
+        Some(user) if user.active => Ok(Requester::Known(id)),
+        _ => Err(refused("Requester is invalid", "Anfragender ist ungültig")),
+    };
+    if let Some(id) = wish["requester_id"].as_u64() {
+        return known(id);
+    }
+    let person = &wish["requester"];
+    let by_email = |email: &str| {
+        let mut addresses = world.identities.values().filter(|identity| identity.kind == "email");
+        addresses.find(|identity| identity.value.eq_ignore_ascii_case(email)).map(|identity| identity.user_id)
+    };
+    match person {
+        Value::Number(id) => known(id.as_u64().unwrap_or_default()),
+        Value::String(email) => match by_email(email) {
+            Some(id) => known(id),
+            None => Err(refused("Requester is invalid", "Anfragender ist ungültig")),
+        },
+        Value::Object(_) => {
+            let email = person["email"].as_str();
+            if let Some(id) = email.and_then(by_email) {
+                return known(id);
+            }
+            let name = person["name"].as_str().unwrap_or_default().trim().to_owned();
+            if name.is_empty() {
+                return Err(lang.invalid(
+                    "requester",
+                    None,
+                    "Requester Name: is too short (minimum is 1 characters)",
+                    "Anfragender Name: ist zu kurz (mindestens 1 Zeichen)",
+                ));
+            }
+            if let Some(email) = email {
+                lines::check_email(world, email, None)?;
+            }
+            Ok(Requester::New { name, email: email.map(str::to_owned) })
+        }
+        _ => Ok(Requester::Unsaid),
+    }
+}
+
+/// Makes the person of [`Requester::New`].
+pub(super) fn new_requester(world: &mut World, name: String, email: Option<String>, now: Timestamp) -> u64 {
+    let id = world.fresh_id();
+    world.users.insert(id, User::fresh(id, name, Role::EndUser, now));
+    if let Some(email) = email {
+        lines::add_email(world, id, &email, false, now);
+    }
+    world.index_user(id, now);
+    id
+}
