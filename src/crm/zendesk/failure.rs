@@ -191,7 +191,7 @@ impl Complaint {
 
     /// True when one of the fields is this record or its id.
     pub(super) fn about(&self, record: &str) -> bool {
-        self.fields.iter().any(|field| field.strip_suffix("_id").unwrap_or(field) == record)
+        self.fields.iter().any(|field| field == record || field.strip_suffix("_id") == Some(record))
     }
 
     pub(super) fn has_detail(&self, code: &str) -> bool {

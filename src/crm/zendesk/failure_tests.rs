@@ -110,6 +110,7 @@ fn a_field_is_meant_with_and_without_its_id() {
     let complaint = Complaint::read(br#"{"details":{"requester_id":[{}]}}"#);
     assert!(complaint.about("requester") && !complaint.about("request"));
     assert_eq!(complaint.fields, ["requester_id"]);
+    assert!(Complaint::read(br#"{"details":{"external_id":[{}]}}"#).about("external_id"));
 }
 
 #[test]

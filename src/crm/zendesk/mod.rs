@@ -155,7 +155,13 @@ impl Zendesk {
             }
             Err(Undone::Failed(failure)) => {
                 if failure.unclear() {
-                    self.doubts().insert(key, Doubt { since: begun, timed_out: failure.timed_out() });
+                    let doubt = Doubt { since: begun, timed_out: failure.timed_out() };
+                    let mut doubts = self.doubts();
+                    let kept = doubts.entry(key).or_insert(doubt);
+                    // A look that found nothing must not make the wait after a time-out start anew.
+                    if doubt.timed_out {
+                        *kept = doubt;
+                    }
                 }
                 // An earlier doubt goes on until somebody has looked.
                 Err(failure.owed(what, attempt.look_first))
