@@ -5,6 +5,7 @@
 //! Deliberately a set of plain functions behind an enum and no trait: with one CRM there is nothing
 //! to abstract over yet.
 
+pub mod http;
 pub mod zendesk;
 
 use std::sync::Arc;

@@ -1,25 +1,242 @@
 //! Zendesk: tickets, screen pops, users.
+//!
+//! A request goes [`Errand`] → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
+//! `failure` (what does the answer mean?). What is asked stands in one file each: `create`, `change`,
+//! `pop` for owed work, `people`, `newcomer`, `roster` for users and groups.
+//!
+//! Source: <https://developer.zendesk.com/api-reference/>. With Talk Partner Edition a known caller
+//! costs one request, `POST /channels/voice/tickets`; without it tickets are plain ones with an
+//! `Idempotency-Key`, and nothing opens by itself.
+//!
+//! Deliberately absent: the Calls API (it has no look-up, so a call written there cannot be made
+//! exactly once), jobs, and anything that parses a text meant for people.
 
-use crate::call::{E164, PersonId, Urgency, Work};
+mod budget;
+mod change;
+mod counters;
+mod create;
+mod errand;
+mod failure;
+mod newcomer;
+mod options;
+mod people;
+mod pop;
+mod roster;
+mod token;
+mod voice;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+
+pub use counters::Counters;
+pub use options::{Credentials, Options, PhoneField, PhoneFieldError, Voice};
+
+use crate::call::{E164, Person, PersonId, Task, Urgency, Work};
+use crate::clock::{self, Clock};
+use crate::crm::http::{self, LineError, Patience};
 use crate::crm::{CrmError, Login, PeoplePage, PersonRecord, Resolve, Roster};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
-/// The client of one Zendesk account.
-pub struct Zendesk {}
+use budget::Budget;
+use errand::Errand;
+use failure::Failure;
 
-macro_rules! later {
-    ($($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
-        impl Zendesk {
-            $(/// See the door.
-            pub async fn $name(&self, $($arg: $ty),*) -> $ret { $(let _ = $arg;)* unimplemented!() })*
-        }
-    };
+/// How long a user made for a number is known here without asking; Zendesk's own look-up by
+/// `external_id` takes over after that.
+const NEWCOMER_KEPT: Duration = Duration::from_secs(600);
+/// Numbers that are kept so; 10 000 new callers in ten minutes are none.
+const NEWCOMERS: u64 = 10_000;
+
+/// The client of one Zendesk account. Cheap to ask from many tasks at once.
+pub struct Zendesk {
+    client: Client,
+    /// `https://example.zendesk.com`, without a slash.
+    root: String,
+    login: token::Login,
+    budget: Budget,
+    voice: voice::VoiceDoor,
+    phone_fields: Vec<PhoneField>,
+    request_timeout: Duration,
+    counters: Counters,
+    clock: Clock,
+    /// Work of which an attempt in this run may have succeeded unheard.
+    doubts: Mutex<HashMap<String, Doubt>>,
+    /// The users made for numbers; also lets one caller at a time make one.
+    newcomers: moka::future::Cache<E164, Person>,
+    /// When the export of users was asked for.
+    exports: Mutex<std::collections::VecDeque<Instant>>,
 }
-later! {
-    deliver(work: &Work, attempt: Attempt, resolve: &dyn Resolve) -> Result<Delivered, DeliveryError>;
-    login() -> Result<Login, CrmError>;
-    roster() -> Result<Roster, CrmError>;
-    default_user(email: &str, name: &str) -> Result<PersonId, CrmError>;
-    search(number: E164, urgency: Urgency) -> Result<Vec<PersonRecord>, CrmError>;
-    export_people(cursor: Option<&str>) -> Result<PeoplePage, CrmError>;
+
+/// An attempt whose end was not heard.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// When it began.
+    since: Instant,
+    /// No answer came in time: Zendesk may even still be at it.
+    timed_out: bool,
+}
+
+impl Zendesk {
+    /// Sets a client up. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the address is not encrypted, or the HTTP client cannot be made.
+    pub fn new(options: Options, clock: Clock) -> Result<Self, LineError> {
+        let patience = Patience { connect: options.connect_timeout, request: options.request_timeout };
+        let client = http::client(&options.url, patience)?;
+        let root = options.url.as_str().trim_end_matches('/').trim_end_matches("/api/v2").to_owned();
+        Ok(Self {
+            client,
+            login: token::Login::new(options.credentials, &root, clock.clone()),
+            root,
+            budget: Budget::new(options.requests_per_minute, options.max_in_flight, clock.clone()),
+            voice: voice::VoiceDoor::new(options.voice, options.voice_known),
+            phone_fields: options.phone_fields,
+            request_timeout: options.request_timeout,
+            counters: Counters::default(),
+            clock,
+            doubts: Mutex::default(),
+            newcomers: moka::future::Cache::builder()
+                .max_capacity(NEWCOMERS)
+                .time_to_live(NEWCOMER_KEPT)
+                .build(),
+            exports: Mutex::default(),
+        })
+    }
+
+    /// What is known about the voice endpoints; `None` until the first ticket tells. To be kept, so
+    /// that the next run need not find it out again.
+    pub fn voice_available(&self) -> Option<bool> {
+        self.voice.known()
+    }
+
+    /// What the client has done so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Does one piece of owed work.
+    ///
+    /// # Errors
+    /// Says whether the same work may be tried again, see [`DeliveryError`].
+    pub async fn deliver(
+        &self,
+        work: &Work,
+        attempt: Attempt,
+        resolve: &dyn Resolve,
+    ) -> Result<Delivered, DeliveryError> {
+        let key = work.key();
+        let doubt = self.doubts().get(&key).copied();
+        let errand = Errand::new(self, work.urgency());
+        let attempt = Attempt { look_first: attempt.look_first || doubt.is_some(), ..attempt };
+        let begun = clock::instant();
+        let (what, done) = match &work.task {
+            Task::CreateTicket(draft) => {
+                ("creating the ticket", create::create(&errand, draft, attempt, doubt, resolve).await)
+            }
+            Task::UpdateTicket { ticket, change } => {
+                ("changing the ticket", change::change(&errand, *ticket, change, attempt, resolve).await)
+            }
+            Task::PopScreen { ticket, agent } => {
+                ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
+            }
+        };
+        match done {
+            Ok(delivered) => {
+                self.doubts().remove(&key);
+                Ok(delivered)
+            }
+            Err(Undone::Refused(reason)) => {
+                self.doubts().remove(&key);
+                Err(DeliveryError::Refused { reason })
+            }
+            Err(Undone::Failed(failure)) => {
+                if failure.unclear() {
+                    let doubt = Doubt { since: begun, timed_out: failure.timed_out() };
+                    let mut doubts = self.doubts();
+                    let kept = doubts.entry(key).or_insert(doubt);
+                    // A look that found nothing must not make the wait after a time-out start anew.
+                    if doubt.timed_out {
+                        *kept = doubt;
+                    }
+                }
+                // An earlier doubt goes on until somebody has looked.
+                Err(failure.owed(what, attempt.look_first))
+            }
+        }
+    }
+
+    /// Proves that we are logged in.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn login(&self) -> Result<Login, CrmError> {
+        roster::login(&Errand::new(self, Urgency::Soon)).await
+    }
+
+    /// Reads all agents and groups.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn roster(&self) -> Result<Roster, CrmError> {
+        let what = "reading agents and groups";
+        roster::roster(&Errand::new(self, Urgency::Soon)).await.map_err(|failure| failure.asked(what))
+    }
+
+    /// Finds the default user by e-mail address, or makes it.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn default_user(&self, email: &str, name: &str) -> Result<PersonId, CrmError> {
+        let what = "finding the default user";
+        let errand = Errand::new(self, Urgency::Soon);
+        newcomer::default_user(&errand, email, name).await.map_err(|failure| failure.asked(what))
+    }
+
+    /// Searches persons who may have this number. The hits are candidates: the phone book compares.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn search(&self, number: E164, urgency: Urgency) -> Result<Vec<PersonRecord>, CrmError> {
+        let what = "searching a caller";
+        people::search(&Errand::new(self, urgency), number).await.map_err(|failure| failure.asked(what))
+    }
+
+    /// Reads one page of all persons; `None` begins from the beginning.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn export_people(&self, cursor: Option<&str>) -> Result<PeoplePage, CrmError> {
+        let what = "reading all persons";
+        let errand = Errand::new(self, Urgency::Background);
+        people::export(&errand, cursor).await.map_err(|failure| failure.asked(what))
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashMap<String, Doubt>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Zendesk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Zendesk").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// Owed work was not done.
+#[derive(Debug)]
+enum Undone {
+    /// It may be tried again.
+    Failed(Failure),
+    /// It will never be accepted.
+    Refused(String),
+}
+
+impl From<Failure> for Undone {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }

@@ -1,0 +1,263 @@
+//! Who we are to Zendesk: the OAuth token, renewed before it ends, or the old API token.
+//!
+//! Source: <https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/>. The
+//! grant `client_credentials` gives no refresh token: a new token is got by the same request. One
+//! fetch runs at a time, and everybody who waited for it gets its end, good or bad. The token
+//! endpoint is outside the API, so `Retry-After` of the API does not stop it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::RequestBuilder;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::counters::Counters;
+use super::failure::{Answer, Failure};
+use super::options::Credentials;
+use crate::call::Urgency;
+use crate::clock::{self, Clock};
+use crate::crm::http;
+
+/// After a refused log-in nothing is asked for so long; the account would lock us out otherwise.
+const PAUSES: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(30), Duration::from_secs(120)];
+/// A token this close to its end is not used any more: the request takes time as well.
+const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// A token is renewed when less than this is left, or a fifth of its life where that is less.
+const RENEW: SignedDuration = SignedDuration::from_secs(120);
+
+/// The way in.
+pub(super) struct Login {
+    credentials: Credentials,
+    /// `https://…/oauth/tokens`.
+    endpoint: String,
+    state: Mutex<State>,
+    fetching: tokio::sync::Mutex<()>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<Arc<Token>>,
+    refused: Option<Refused>,
+    refusals: usize,
+    /// Counts the fetches that have ended, and how the last one failed.
+    round: u64,
+    failed: Option<Failure>,
+}
+
+struct Refused {
+    text: String,
+    since: Timestamp,
+    until: Timestamp,
+}
+
+/// A bearer token.
+pub(super) struct Token {
+    text: SecretString,
+    ends: Option<Timestamp>,
+    renew: Option<Timestamp>,
+}
+
+/// What a request was sent with; after a 401 it says what must not be used again.
+pub(super) enum Proof {
+    Bearer(Arc<Token>),
+    Basic,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: SecretString,
+    expires_in: Option<i64>,
+}
+
+impl Login {
+    pub fn new(credentials: Credentials, root: &str, clock: Clock) -> Self {
+        Self {
+            credentials,
+            endpoint: format!("{root}/oauth/tokens"),
+            state: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+            clock,
+        }
+    }
+
+    /// Adds the proof to a request.
+    pub fn sign(&self, request: RequestBuilder, proof: &Proof) -> RequestBuilder {
+        match (proof, &self.credentials) {
+            (Proof::Bearer(token), _) => request.bearer_auth(token.text.expose_secret()),
+            (Proof::Basic, Credentials::ApiToken { email, token }) => {
+                request.basic_auth(format!("{email}/token"), Some(token.expose_secret()))
+            }
+            (Proof::Basic, Credentials::ClientCredentials { .. }) => request,
+        }
+    }
+
+    /// The proof to send; `refused` is the one that just got a 401.
+    pub async fn proof(
+        &self,
+        client: &reqwest::Client,
+        refused: Option<&Proof>,
+        urgency: Urgency,
+        counters: &Counters,
+    ) -> Result<Proof, Failure> {
+        self.open()?;
+        if matches!(self.credentials, Credentials::ApiToken { .. }) {
+            return Ok(Proof::Basic);
+        }
+        let refused = match refused {
+            Some(Proof::Bearer(token)) => Some(token),
+            _ => None,
+        };
+        // At the telephone nobody waits for a new token while the old one still works.
+        let hurry = urgency <= Urgency::LookUp || self.fetching.try_lock().is_err();
+        if let Some(token) = self.usable(refused, hurry) {
+            return Ok(Proof::Bearer(token));
+        }
+        let round = self.lock().round;
+        let _alone = self.fetching.lock().await;
+        {
+            let state = self.lock();
+            if state.round != round
+                && let Some(failure) = &state.failed
+            {
+                return Err(failure.clone());
+            }
+        }
+        self.open()?;
+        if let Some(token) = self.usable(refused, false) {
+            return Ok(Proof::Bearer(token));
+        }
+        let fetched = self.fetch(client, counters).await;
+        let mut state = self.lock();
+        state.round += 1;
+        match fetched {
+            Ok(token) => {
+                let token = Arc::new(token);
+                state.token = Some(Arc::clone(&token));
+                state.failed = None;
+                Ok(Proof::Bearer(token))
+            }
+            Err(failure) => {
+                state.failed = Some(failure.clone());
+                // While the old one still works, a renewal that failed is nobody's trouble.
+                let old = state.token.clone().filter(|token| token.alive(self.clock.now()));
+                let old = old.filter(|token| refused.is_none_or(|refused| !Arc::ptr_eq(token, refused)));
+                old.map(Proof::Bearer).ok_or(failure)
+            }
+        }
+    }
+
+    /// We were believed: a refusal that comes later starts with the short pause again.
+    pub fn believed(&self) {
+        self.lock().refusals = 0;
+    }
+
+    /// We are not believed, and a new token does not help.
+    pub fn refuse(&self, text: String) -> Failure {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let pause = PAUSES[state.refusals.min(PAUSES.len() - 1)];
+        state.refusals += 1;
+        state.token = None;
+        let until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok());
+        state.refused = Some(Refused { text: text.clone(), since: now, until: until.unwrap_or(now) });
+        Failure::LoginRefused { text, pause }
+    }
+
+    /// The text for an ordinary 401.
+    pub fn refusal(&self) -> String {
+        match &self.credentials {
+            Credentials::ApiToken { email, .. } => format!(
+                "Zendesk refuses the API token of {email}: check email and api_token in [crm.zendesk] (API tokens \
+                 stop on 2027-04-30 and when they are not used for 30 days), better use an OAuth client"
+            ),
+            Credentials::ClientCredentials { client_id, .. } => format!(
+                "Zendesk refuses the token it gave to the OAuth client `{client_id}`: check its scope, and that its \
+                 user is an active agent or admin"
+            ),
+        }
+    }
+
+    /// True for the way in that ends on 2027-04-30.
+    pub fn is_dated(&self) -> bool {
+        matches!(self.credentials, Credentials::ApiToken { .. })
+    }
+
+    fn open(&self) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let state = self.lock();
+        match &state.refused {
+            Some(refused) if refused.since <= now && now < refused.until => Err(Failure::LoginRefused {
+                text: refused.text.clone(),
+                pause: Duration::try_from(refused.until.duration_since(now)).unwrap_or_default(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The token kept, unless it is `refused`, ends, or should be renewed by who is not in a hurry.
+    fn usable(&self, refused: Option<&Arc<Token>>, hurry: bool) -> Option<Arc<Token>> {
+        let now = self.clock.now();
+        let token = self.lock().token.clone()?;
+        let other = refused.is_none_or(|refused| !Arc::ptr_eq(&token, refused));
+        let fresh = token.renew.is_none_or(|renew| now < renew);
+        (other && token.alive(now) && (fresh || hurry)).then_some(token)
+    }
+
+    async fn fetch(&self, client: &reqwest::Client, counters: &Counters) -> Result<Token, Failure> {
+        let Credentials::ClientCredentials { client_id, client_secret, scope } = &self.credentials else {
+            return Err(Failure::away(false, "there is no token to fetch"));
+        };
+        counters.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let request = client.post(&self.endpoint).json(&serde_json::json!({
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": client_secret.expose_secret(),
+            "scope": scope,
+        }));
+        let begun = clock::instant();
+        let reply = http::send(request).await;
+        let duration_ms = begun.elapsed().as_millis() as u64;
+        let status = reply.as_ref().ok().map(|reply| reply.status);
+        tracing::debug!(method = "POST", path = "/oauth/tokens", status, duration_ms, "asked Zendesk");
+        // Nothing of the errand itself was sent, so no end of this is unclear.
+        let reply = reply.map_err(|error| Failure::no_reply(error, false))?;
+        let now = self.clock.now();
+        let answer = Answer::sort(reply, false, now)?;
+        match answer.status {
+            400 | 401 | 403 => {
+                let reason = answer.reason();
+                let text = format!(
+                    "Zendesk refuses the OAuth client `{client_id}` ({reason}): check client_id, client_secret and \
+                     scope in [crm.zendesk] (Admin Center, Apps and integrations, APIs, OAuth clients)"
+                );
+                return Err(self.refuse(text));
+            }
+            404 => {
+                let text = "there is no Zendesk account at this address: check url in [crm.zendesk]";
+                return Err(self.refuse(text.to_owned()));
+            }
+            _ => {}
+        }
+        let TokenAnswer { access_token, expires_in } = answer.read()?;
+        let life = expires_in.filter(|&seconds| seconds > 0).map(SignedDuration::from_secs);
+        let ends = life.and_then(|life| now.checked_add(life).ok());
+        let renew = life.and_then(|life| ends?.checked_sub(RENEW.min(life / 5)).ok());
+        Ok(Token { text: access_token, ends, renew })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Token {
+    fn alive(&self, now: Timestamp) -> bool {
+        // A token that lives shorter than the margin is used until its end.
+        let margin =
+            self.ends.zip(self.renew).map_or(MARGIN, |(ends, renew)| MARGIN.min(ends.duration_since(renew)));
+        self.ends.and_then(|ends| ends.checked_sub(margin).ok()).is_none_or(|end| now < end)
+    }
+}
