@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod directory;
 pub mod journal;
 pub mod lifecycle;
+pub mod log;
 pub mod pbx;
 pub mod phonebook;
 pub mod sandbox;

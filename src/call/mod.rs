@@ -6,6 +6,10 @@
 mod event;
 mod id;
 mod number;
+mod rules;
+mod state;
+mod template;
+mod ticket;
 mod work;
 
 pub use event::{
@@ -13,6 +17,11 @@ pub use event::{
 };
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use number::{Caller, E164, NumberError, ReadNumber};
+pub use rules::{Group, Groups, Rules, Texts, UnknownCaller, Way};
+pub use state::{
+    Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
+};
+pub use template::{Field, Template, TemplateError};
 pub use work::{
     Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };
