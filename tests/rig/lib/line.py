@@ -36,7 +36,7 @@ class Caller:
         scenario.write_text(text, "utf-8")
         self._process = await asyncio.create_subprocess_exec(
             "sipp", "-sf", str(scenario), "-m", "1", "-l", "1", "-i", LINE_HOST, "-p", str(self.port),
-            "-mi", LINE_HOST, "-mp", str(media), "-min_rtp_port", str(media), "-max_rtp_port", str(media + 2),
+            "-mi", LINE_HOST, "-mp", str(media),
             "-cid_str", self.call_id, "-nostdin", "-timeout", f"{MOST}s", "-timeout_error",
             "-trace_msg", "-message_file", str(self.log), "-trace_err",
             "-error_file", str(folder / f"log/{self.call_id}.errors"),

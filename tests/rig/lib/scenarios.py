@@ -179,8 +179,6 @@ async def blind_transfer_unanswered(stage):
 async def attended(stage, dialled, number, name, first_agent="202", second_agent="203"):
     call = await stage.call_in(dialled, **person(stage, number, name))
     first = await answer(stage, call, first_agent)
-    if dialled == "600":
-        await stage.phones[second_agent].rings()
     await talk(stage)
     await first.hold()
     held_from = now()
@@ -278,8 +276,12 @@ async def park(stage, dialled, number, name):
     first = await answer(stage, call, "201")
     await talk(stage)
     seen = len(stage.ami.events)
-    await blind(stage, call, first, "700")
+    # Asterisk reports progress of this REFER only when it has announced the slot: look at the parking itself.
+    park = asyncio.ensure_future(first.transfer(
+        f"sip:700@{stage.environment['SIP_HOST']}:{stage.environment['SIP_PORT']}", until=100))
     event = await stage.ami.event("the parking", lambda e: e["Event"] == "ParkedCall", seen)
+    await end(first)
+    park.cancel()
     call.truth["parked"] = {"by": "201", "slot": event["ParkingSpace"], "from": stamp(event["_at"]), "to": None,
                             "retrieved_by": None}
     return call
@@ -304,7 +306,7 @@ async def park_and_retrieve(stage):
 
 @scenario
 async def park_comes_back(stage):
-    """Ring group 610: 201 answers and parks the call; nobody retrieves it, after 4 s it rings at 201 again."""
+    """Ring group 610: 201 answers and parks the call; nobody retrieves it, after 6 s it rings at 201 again."""
     call = await park(stage, "610", "+493023125125", "Bodo Graf")
     second = await stage.phones["201"].rings()
     event = await stage.ami.event("the time-out", lambda e: e["Event"] == "ParkedCallTimeOut")
@@ -621,6 +623,10 @@ async def play(folder, name, options, around=None):
         calls = await stage.truths()
         if around:
             await around.settle(recorders)
+    except BaseException:
+        if hasattr(stage, "ami"):
+            await stage.silence()
+        raise
     finally:
         await stage.close()
     return {"scenario": name, "description": " ".join(function.__doc__.split()),

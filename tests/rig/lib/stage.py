@@ -34,6 +34,7 @@ class Stage:
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # The telephones exist once: calls of two commands queue here.
         env = self.environment
         self.ami = await Ami().connect(env["AMI_HOST"], int(env["AMI_PORT"]))
+        await self.silence()
         for name in ("201", "202", "203", "204"):
             self.phones[name] = await self.telephone(name)
         self.outside = await Phone("outside", self._server()).open(env["LINE_HOST"], int(env["LINE_PORT"]))
@@ -48,6 +49,18 @@ class Stage:
         await phone.register()
         self.spare.append(phone)
         return phone
+
+    async def silence(self):
+        """Ends whatever a scenario that went wrong, here or before, left up: its phones would count as busy."""
+        seen = len(self.ami.events)
+        await self.ami.action("Hangup", Channel="/^(PJSIP|Local)/", Cause="16")
+        while True:
+            await self.ami.action("CoreShowChannels")
+            done = await self.ami.event("the list of channels", lambda e: e["Event"] == "CoreShowChannelsComplete", seen)
+            if done["ListItems"] == "0":
+                return
+            seen = self.ami.events.index(done) + 1
+            await asyncio.sleep(0.1)
 
     async def close(self):
         for caller in self.callers:
