@@ -142,6 +142,15 @@ class Dialog:
     async def resume(self):
         await self._reinvite("sendrecv")
 
+    async def press(self, keys):
+        """Presses keys during the call (SIP INFO, application/dtmf-relay)."""
+        for key in keys:
+            answer = await self.request("INFO", sdp=f"Signal={key}\r\nDuration=100\r\n",
+                                        kind="application/dtmf-relay")
+            if answer.status != 200:
+                raise RigError(f"key {key} of {self.phone.name} was answered with {answer.status}")
+            await asyncio.sleep(0.15)
+
     async def transfer(self, uri, until=200):
         """REFER, then the NOTIFYs until the status `until` or a refusal; returns the last status."""
         answer = await self.request("REFER", extra=[f"Refer-To: <{uri}>", f"Referred-By: <{uri_of(self.local)}>"])
@@ -173,7 +182,7 @@ class Dialog:
     def remote_bare(self):
         return re.sub(r";tag=[^;]+", "", self.remote)
 
-    async def request(self, method, extra=(), sdp=None):
+    async def request(self, method, extra=(), sdp=None, kind="application/sdp"):
         self.sequence += 1
         answer = None
         for authorization in (None, "needed"):
@@ -182,7 +191,7 @@ class Dialog:
                 self.sequence += 1
                 headers.append(self.phone.authorization(answer, method, self.target))
             self.phone.send(method, self.target, self.local, self.remote, self.call_id, self.sequence,
-                            headers, sdp)
+                            headers, sdp, kind=kind)
             answer = await within(LONG, self._result(method), f"an answer to {method} of {self.phone.name}")
             if answer.status not in (401, 407):
                 break
@@ -328,12 +337,13 @@ class Phone(asyncio.DatagramProtocol):
                 f'response="{response}", algorithm=MD5, qop=auth, nc={count}, cnonce="{own}"'
                 + (f', opaque="{field("opaque")}"' if field("opaque") else ""))
 
-    def send(self, method, uri, local, remote, call_id, sequence, extra=(), sdp=None, branch=None):
+    def send(self, method, uri, local, remote, call_id, sequence, extra=(), sdp=None, branch=None,
+             kind="application/sdp"):
         lines = [f"{method} {uri} SIP/2.0",
                  f"Via: SIP/2.0/UDP {self.host}:{self.port};rport;branch={branch or 'z9hG4bK' + token()}",
                  f"From: {local}", f"To: {remote}", f"Call-ID: {call_id}", f"CSeq: {sequence} {method}",
                  f"Contact: <{self.contact}>", "Max-Forwards: 70", *extra]
-        self._write(lines, sdp, self.server)
+        self._write(lines, sdp, self.server, kind)
 
     def reply(self, request, status, reason, dialog=None, sdp=None, extra=()):
         to = request.get("To")
@@ -346,9 +356,9 @@ class Phone(asyncio.DatagramProtocol):
             lines.append(f"Contact: <{self.contact}>")
         self._replies[self._key(request)] = self._write(lines, sdp, self.server)
 
-    def _write(self, lines, sdp, address):
-        body = (sdp or "").encode()
-        head = lines + (["Content-Type: application/sdp"] if sdp else []) + [f"Content-Length: {len(body)}"]
+    def _write(self, lines, body, address, kind="application/sdp"):
+        body = (body or "").encode()
+        head = lines + ([f"Content-Type: {kind}"] if body else []) + [f"Content-Length: {len(body)}"]
         data = "\r\n".join(head).encode() + b"\r\n\r\n" + body
         self.transport.sendto(data, address)
         return data

@@ -176,6 +176,69 @@ async def blind_transfer_unanswered(stage):
     await call.caller.ended()
 
 
+@scenario
+async def blind_transfer_local(stage):
+    """Queue 602 (Local members): 201 answers and transfers blind to 203, who answers; the caller hangs up."""
+    await blind_transfer_from(stage, "602", "+493023125166", "Lokal Weiter")
+
+
+@scenario
+async def blind_transfer_outside(stage):
+    """Ring group 610: 201 answers and transfers blind to a number outside, which answers; the caller hangs up."""
+    to = "+496990009141"
+    call = await stage.call_in("610", **person(stage, "+493023125167", "Kurt Hinaus"))
+    first = await answer(stage, call, "201")
+    await talk(stage)
+    transfer = asyncio.ensure_future(blind(stage, call, first, to))
+    far = await stage.outside.rings()
+    await pause(RING)
+    await far.answer()
+    at = await transfer
+    call.transferred("blind", "201", to, at, far)
+    call.truth["last_agent"] = "201"
+    await talk(stage)
+    await call.hangs_up()
+
+
+@scenario
+async def blind_transfer_code(stage):
+    """Ring group 610: 201 answers and transfers blind to 203 by the code #1; 203 answers; the caller hangs up."""
+    call = await stage.call_in("610", **person(stage, "+493023125168", "Code Blind"))
+    first = await answer(stage, call, "201")
+    await talk(stage)
+    await first.press("#1")
+    await pause(1)
+    at = now()
+    await first.press("203")
+    second = await stage.phones["203"].rings()
+    await end(first)
+    await pause(RING)
+    await second.answer()
+    call.transferred("blind", "201", "203", at, second)
+    await talk(stage)
+    await call.hangs_up()
+
+
+@scenario
+async def attended_transfer_code(stage):
+    """Ring group 610: 202 answers, consults 203 by the code *2 and completes by hanging up; the caller hangs up."""
+    call = await stage.call_in("610", **person(stage, "+493023125169", "Code Rückfrage"))
+    first = await answer(stage, call, "202")
+    await talk(stage)
+    await first.press("*2")
+    await pause(1)
+    await first.press("203")
+    second = await stage.phones["203"].rings()
+    await pause(RING)
+    await second.answer()
+    await talk(stage)
+    at = now()
+    await first.hang_up()
+    call.transferred("attended", "202", "203", at, second)
+    await talk(stage)
+    await call.hangs_up()
+
+
 async def attended(stage, dialled, number, name, first_agent="202", second_agent="203"):
     call = await stage.call_in(dialled, **person(stage, number, name))
     first = await answer(stage, call, first_agent)
@@ -219,6 +282,12 @@ async def attended_transfer(stage):
 async def attended_transfer_queue(stage):
     """Queue 600: 202 answers, holds, consults 204 and completes (REFER with Replaces); the caller hangs up."""
     await complete_attended(stage, *await attended(stage, "600", "+493023125118", "Lena Fuchs", "202", "204"))
+
+
+@scenario
+async def attended_transfer_local(stage):
+    """Queue 602 (Local members): 202 answers, holds, consults 203 and completes (REFER with Replaces)."""
+    await complete_attended(stage, *await attended(stage, "602", "+493023125170", "Lokal Rückfrage"))
 
 
 @scenario
@@ -269,6 +338,12 @@ async def pickup_directed(stage):
 async def pickup_queue(stage):
     """Queue 600 rings; 204, who is no member, takes the call from 202 with **202."""
     await pickup(stage, "600", "+493023125123", "Rita Lorenz", "202", "204", "**202")
+
+
+@scenario
+async def pickup_local(stage):
+    """Ring group 611 (Local channels) rings at 201 and 203; 202 takes the call from 201 with **201."""
+    await pickup(stage, "611", "+493023125171", "Lokal Heran", "201", "202", "**201")
 
 
 async def park(stage, dialled, number, name):
@@ -387,19 +462,19 @@ async def overflow_abandoned(stage):
 @scenario
 async def direct(stage):
     """A caller outside dials 203; the agent hangs up."""
-    await simple(stage, "203", "+4915228817119", "Mobil Thomas", "203", ends="agent")
+    await simple(stage, "203", "+4915228817386", "Mobil Thomas", "203", ends="agent")
 
 
 @scenario
 async def direct_abandoned(stage):
     """A direct call to 203: nobody answers and the caller gives up."""
-    await abandoned(stage, "203", "+4915228817120", "Mobil Sabine", "203")
+    await abandoned(stage, "203", "+4915228895456", "Mobil Sabine", "203")
 
 
 @scenario
 async def direct_unanswered(stage):
     """A direct call to 203: nobody answers, after 8 s the PBX gives up."""
-    call = await stage.call_in("203", **person(stage, "+4915228817121", "Mobil Kerstin"))
+    call = await stage.call_in("203", **person(stage, "+4915254599371", "Mobil Kerstin"))
     await stage.phones["203"].rings()
     call.truth["outcome"] = "unanswered"
     await call.caller.ended()
@@ -408,7 +483,7 @@ async def direct_unanswered(stage):
 @scenario
 async def direct_busy(stage):
     """A direct call to 203, who is busy."""
-    call = await stage.call_in("203", **person(stage, "+4915228817122", "Mobil Werner"))
+    call = await stage.call_in("203", **person(stage, "+496990009122", "Mobil Werner"))
     dialog = await stage.phones["203"].rings()
     dialog.refuse()
     call.truth.update(outcome="busy", refused_by=["203"])
@@ -454,6 +529,18 @@ async def forward_ringgroup(stage):
 
 
 @scenario
+async def forward_queue(stage):
+    """Queue 600: the telephone of 201 forwards to 204 (302), 202 and 203 ring on; 204 answers."""
+    call = await stage.call_in("600", **person(stage, "+493023125172", "Warte Weiter"))
+    dialog = await stage.phones["201"].rings()
+    dialog.forward(f"sip:204@{stage.environment['SIP_HOST']}:{stage.environment['SIP_PORT']}")
+    await answer(stage, call, "204")
+    call.truth["forwarded"] = {"by": "201", "to": "204"}
+    await talk(stage)
+    await call.hangs_up()
+
+
+@scenario
 async def queue_local(stage):
     """Queue 602 (members on Local channels with /n): 202 answers."""
     await simple(stage, "602", "+493023125134", "Lokal Kanal", "202")
@@ -488,7 +575,7 @@ async def internal(stage):
 
 
 async def outbound_to(stage, number):
-    call = await stage.call_from(stage.phones["201"], number, "outbound", number_e164=number)
+    call = await stage.call_from(stage.phones["201"], number, "outbound", dialled_e164=number)
     far = await stage.outside.rings()
     call.truth["rang"] = ["outside"]
     return call, far
@@ -523,6 +610,24 @@ async def outbound_noanswer(stage):
     call.truth.update(rang=[], outcome="noanswer")
     await pause(2)
     await call.dialog.give_up()
+
+
+@scenario
+async def click_to_call(stage):
+    """A program has 201 called (Originate) and, when 201 answers, a number outside, which answers; 201 hangs up."""
+    number = stage.options.number or "+496990009142"
+    call = await stage.originate("201", number)
+    first = await stage.phones["201"].rings()
+    await pause(RING)
+    await first.answer()
+    call.dialog = first
+    far = await stage.outside.rings()
+    await pause(RING)
+    await far.answer()
+    call.truth["outcome"], call.answered_at = "answered", far.answered_at
+    await talk(stage)
+    call.ended_by = "caller"
+    await first.hang_up()
 
 
 @scenario

@@ -100,6 +100,17 @@ class Stage:
         await self._born(call, seen, f"PJSIP/{phone.name}-")
         return call
 
+    async def originate(self, extension, number):
+        """A program has `extension` called and then `number` outside."""
+        seen = len(self.ami.events)
+        context = "internal" if self.environment["DIALPLAN"] == "plain" else "from-internal"
+        call = self._begin("outbound", extension, None, number, number, dialled_e164=number, from_agent=extension,
+                           click_to_call=True)
+        await self.ami.action("Originate", Channel=f"PJSIP/{extension}", Context=context, Exten=number, Priority="1",
+                              CallerID=f"<{number}>", Async="true", Timeout="20000")
+        await self._born(call, seen, f"PJSIP/{extension}-")
+        return call
+
     async def channel_of(self, prefix, seen):
         """The next channel of `prefix` that starts a call."""
         return await self.ami.event(
