@@ -1,0 +1,233 @@
+"""Starts and stops one Asterisk with the house of `tests/rig/house/` in a folder of its own."""
+
+import asyncio
+import math
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import wave
+from pathlib import Path
+
+from ami import Ami
+from ports import free_port, free_tcp_port
+from words import RigError
+
+RIG = Path(__file__).resolve().parent.parent
+PHONE_HOST, LINE_HOST = "127.0.0.1", "127.0.0.2"
+RTP_PORTS = 1000  # two for each leg; a burst of 200 calls needs some 800
+
+
+def cache():
+    """Where `install.sh` put the Asterisks."""
+    return Path(os.environ.get("RINGDESK_RIG_DIR") or RIG.parent.parent / ".rig")
+
+
+def asterisk_command(version):
+    """The command line that runs Asterisk `version`, its modules and its data folder.
+
+    A root folder made by mmdebstrap is not entered: the folder's own dynamic loader is told where its libraries are.
+    So neither chroot nor root is needed and every rig writes where it likes.
+    """
+    root = cache() / f"asterisk-{version}"
+    if (root / "usr/sbin/asterisk").exists():
+        modules = next((m for m in (*root.glob("usr/lib/*/asterisk/modules"), root / "usr/lib/asterisk/modules")
+                        if m.is_dir()), None)
+        loader = next(iter(sorted(root.glob("usr/lib/*-linux-gnu*/ld-linux*.so.*"))), None)
+        if not modules or not loader:
+            raise RigError(f"{root} is not whole: remove it and run tests/rig/install.sh again")
+        libraries = f"{loader.parent}:{root}/usr/lib"
+        command = [str(loader), "--library-path", libraries, str(root / "usr/sbin/asterisk")]
+        return command, modules, root / "usr/share/asterisk"
+    own = shutil.which("asterisk") or shutil.which("/usr/sbin/asterisk")
+    if own:
+        text = subprocess.run([own, "-V"], capture_output=True, text=True, check=False).stdout
+        modules = next((Path(p) for p in ("/usr/lib/x86_64-linux-gnu/asterisk/modules", "/usr/lib/asterisk/modules",
+                                          "/usr/lib/aarch64-linux-gnu/asterisk/modules") if Path(p).is_dir()), None)
+        if modules and (text.startswith(f"Asterisk {version}.") or os.environ.get("RINGDESK_RIG_ANY_VERSION")):
+            return [own], modules, Path("/usr/share/asterisk")
+    raise RigError(f"no Asterisk {version} in {cache()}: run tests/rig/install.sh")
+
+
+def write_tone(path, seconds=2):
+    """A quiet 440 Hz: the music on hold, for there is no package of it."""
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(b"".join(struct.pack("<h", int(3000 * math.sin(2 * math.pi * 440 * n / 8000)))
+                                 for n in range(8000 * seconds)))
+
+
+def render(folder, version, dialplan, channelvars, systemname):
+    command, modules, data = asterisk_command(version)
+    for part in ("etc", "lib", "spool/voicemail", "spool/monitor", "run", "log", "moh", "lib/sounds"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    # The maintainer scripts did not run, so no voice is chosen; astdatadir is ours and borrows what it needs.
+    own_data = folder / "data"
+    own_data.mkdir(exist_ok=True)
+    (own_data / "sounds").mkdir(exist_ok=True)
+    voices = sorted(p for p in (data / "sounds").glob("en*") if p.is_dir())
+    if not voices:
+        raise RigError(f"no English voice in {data}/sounds")
+    _link(voices[-1], own_data / "sounds/en")
+    for part in ("documentation", "static-http", "firmware", "rest-api"):
+        if (data / part).exists():
+            _link(data / part, own_data / part)
+    write_tone(folder / "moh/tone.wav")
+    (folder / "tone.ulaw").write_bytes(b"\xd5\x55\x55\xd5" * 2000)
+    rtp_from = random.randrange(20000, 30000, 2)
+    values = {
+        "DIR": str(folder), "MODULES": str(modules), "DATA": str(own_data),
+        "SYSTEMNAME": systemname,
+        "ENTITYID": "02:" + ":".join(f"{random.randrange(256):02x}" for _ in range(5)),
+        "SIP_PORT": str(free_port(PHONE_HOST)), "TRUNK_HOST": LINE_HOST, "TRUNK_PORT": str(free_port(LINE_HOST)),
+        "AMI_PORT": str(free_tcp_port(PHONE_HOST)), "AMI_TLS_PORT": str(free_tcp_port(PHONE_HOST)),
+        "RTP_FROM": str(rtp_from), "RTP_TO": str(rtp_from + RTP_PORTS),
+        "PHONE_CONTEXT": "internal" if dialplan == "plain" else "from-internal",
+        "TRUNK_CONTEXT": "from-trunk" if dialplan == "plain" else "from-pstn",
+        "CHANNELVARS": f"channelvars = {channelvars}" if channelvars else "",
+    }
+    for template in sorted((RIG / "house").glob("*.conf")):
+        name = template.name
+        if name.startswith("extensions"):
+            if name != ("extensions.conf" if dialplan == "plain" else f"extensions-{dialplan}.conf"):
+                continue
+            name = "extensions.conf"
+        text = template.read_text("utf-8")
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", value)
+        if name == "asterisk.conf" and not systemname:
+            text = "\n".join(line for line in text.split("\n") if not line.startswith("systemname"))
+        (folder / "etc" / name).write_text(text, "utf-8")
+    return command, values
+
+
+def _link(target, link):
+    if link.is_symlink() or link.exists():
+        link.unlink()
+    link.symlink_to(target)
+
+
+def make_certificate(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                    "-keyout", folder / "ami.key", "-out", folder / "ami.crt"],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    (folder / "ami.pem").write_bytes((folder / "ami.key").read_bytes() + (folder / "ami.crt").read_bytes())
+
+
+def start(folder, version="22", dialplan="plain", channelvars="", systemname="", tries=3):
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_running(folder):
+        raise RigError(f"a rig runs in {folder} already")
+    if len(str(folder)) > 85:
+        raise RigError(f"{folder} is too long a path for Asterisk's socket: use one below 85 characters")
+    make_certificate(folder)
+    for attempt in range(tries):
+        command, values = render(folder, version, dialplan, channelvars, systemname)
+        with open(folder / "log/stdout", "ab") as out:
+            process = subprocess.Popen([*command, "-C", str(folder / "etc/asterisk.conf"), "-f", "-q"],
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder,
+                                       start_new_session=True)
+        environment = {
+            "AMI_HOST": PHONE_HOST, "AMI_PORT": values["AMI_PORT"], "AMI_TLS_PORT": values["AMI_TLS_PORT"],
+            "AMI_USER": "ringdesk", "AMI_SECRET": "ringdesk-secret", "AMI_CERTIFICATE": str(folder / "ami.crt"),
+            "SIP_HOST": PHONE_HOST, "SIP_PORT": values["SIP_PORT"], "LINE_HOST": LINE_HOST,
+            "LINE_PORT": values["TRUNK_PORT"], "RTP_FROM": values["RTP_FROM"], "RTP_TO": values["RTP_TO"],
+            "VERSION": version, "DIALPLAN": dialplan, "SYSTEMNAME": systemname, "PID": str(process.pid),
+        }
+        try:
+            environment["BANNER"] = asyncio.run(_booted(process, environment))
+        except RigError:
+            _end(process.pid)
+            if attempt + 1 == tries:
+                raise RigError(f"Asterisk {version} does not start: see {folder}/log/messages and stdout") from None
+            continue
+        text = "".join(f"{key}={value}\n" for key, value in environment.items())
+        (folder / "rig.env").write_text(text)
+        return environment
+    raise AssertionError("unreachable")
+
+
+async def _booted(process, environment):
+    """Waits for FullyBooted on the control account: then AMI, SIP and the dialplan are there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RigError("Asterisk ended")
+        try:
+            ami = await Ami().connect(environment["AMI_HOST"], int(environment["AMI_PORT"]))
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        try:
+            await ami.event("FullyBooted", lambda e: e["Event"] == "FullyBooted", seconds=40)
+            answer = await ami.action("CoreSettings")
+            return answer.get("AsteriskVersion", "?")
+        finally:
+            ami.close()
+    raise RigError("Asterisk did not boot within 60 s")
+
+
+def environment_of(folder):
+    path = Path(folder).resolve() / "rig.env"
+    if not path.exists():
+        raise RigError(f"no rig in {folder}: run `rig start {folder}` first")
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def _state(pid):
+    """The process's state letter, None when it is gone. A killed Asterisk may stay as a zombie for long."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
+
+
+def _alive(pid):
+    return _state(pid) not in (None, "Z", "X")
+
+
+def _is_ours(pid, folder):
+    try:
+        return str(folder / "etc/asterisk.conf").encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def is_running(folder):
+    folder = Path(folder).resolve()
+    try:
+        pid = int(environment_of(folder)["PID"])
+    except (RigError, KeyError, ValueError):
+        return False
+    return _alive(pid) and _is_ours(pid, folder)
+
+
+def _end(pid):
+    for signum, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        try:
+            os.kill(pid, signum)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+            if not _alive(pid):
+                return
+            time.sleep(0.02)
+
+
+def stop(folder):
+    folder = Path(folder).resolve()
+    if is_running(folder):
+        _end(int(environment_of(folder)["PID"]))
+    (folder / "rig.env").unlink(missing_ok=True)
