@@ -39,7 +39,7 @@ pub struct Call {
     pub phase: Phase,
     /// When its first channel appeared.
     pub started: Timestamp,
-    /// The phones that rang, in order.
+    /// The phones that rang before the answer, in order.
     pub rang: Vec<Extension>,
     /// The first agent who spoke with the caller.
     pub answered_by: Option<Extension>,
@@ -354,7 +354,7 @@ impl Call {
                 }
             }
             Event::Rang { extension } => {
-                if self.up() && !self.rang.contains(extension) {
+                if self.phase == Phase::Ringing && !self.rang.contains(extension) {
                     self.rang.push(extension.clone());
                     if self.watched() {
                         step.tell(now, format!("rings at {extension}"), "");
@@ -601,12 +601,11 @@ impl Call {
     }
 
     fn outcome(&self, by: Option<EndedBy>, last_dial: Option<DialResult>, estimated: bool) -> Outcome {
-        let in_group = self.group.is_some() || self.queue.is_some();
         if self.phase == Phase::Talking {
             Outcome::Answered
         } else if self.voicemail {
             Outcome::Voicemail
-        } else if last_dial == Some(DialResult::Busy) && !in_group {
+        } else if last_dial == Some(DialResult::Busy) && self.queue.is_none() {
             Outcome::Busy
         } else if self.direction != Direction::Inbound {
             Outcome::NoAnswer

@@ -160,6 +160,12 @@ mod tests {
         Leg { name: name.into(), kind, call: None, bridge: None, exten: "".into() }
     }
 
+    fn hears<'a>(legs: &'a Legs, id: &str) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        legs.hears(id, &mut found);
+        found
+    }
+
     #[test]
     fn parties_hear_each_other_through_local_channels() {
         let phone = |text: &str| Kind::Phone(text.parse().unwrap());
@@ -171,19 +177,12 @@ mod tests {
         legs.enter("1", "outer");
         legs.enter("2", "outer");
         legs.enter("3", "inner");
-        let mut found = Vec::new();
-        legs.hears("1", &mut found);
-        assert_eq!(found, [""; 0]);
+        assert_eq!(hears(&legs, "1"), [""; 0]);
         legs.enter("4", "inner");
-        legs.hears("1", &mut found);
-        assert_eq!(found, ["4"]);
-        legs.hears("4", &mut found);
-        assert_eq!(found, ["1"]);
-        found.clear();
+        assert_eq!(hears(&legs, "1"), ["4"]);
+        assert_eq!(hears(&legs, "4"), ["1"]);
         legs.remove("3");
-        let mut found = Vec::new();
-        legs.hears("1", &mut found);
-        assert_eq!(found, [""; 0]);
+        assert_eq!(hears(&legs, "1"), [""; 0]);
     }
 
     #[test]
@@ -194,9 +193,7 @@ mod tests {
         legs.enter("1", "a");
         legs.enter("2", "a");
         legs.enter("1", "b");
-        let mut found = Vec::new();
-        legs.hears("2", &mut found);
-        assert!(found.is_empty());
+        assert_eq!(hears(&legs, "2"), [""; 0]);
         legs.remove("1");
         legs.remove("2");
         assert!(legs.bridges.is_empty() && legs.locals.is_empty());

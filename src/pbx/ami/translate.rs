@@ -410,7 +410,11 @@ impl Translate {
         };
         self.settle_kind(&dialled, message);
         let kind = self.legs.get(&dialled).map(|leg| leg.kind.clone());
-        let by_near = message.text("Uniqueid").filter(|id| self.is_near(key, id));
+        let Some(dialler) = message.text("Uniqueid") else {
+            // Originate: the PBX rings the phone that begins the call (click to call); it is no leg's doing.
+            return;
+        };
+        let by_near = Some(dialler).filter(|id| self.is_near(key, id));
         if let Some(call) = self.calls.get_mut(&key).filter(|call| !call.announced) {
             // A phone of the house begins: only now it shows where to.
             if kind == Some(Kind::Line) {
