@@ -3,16 +3,29 @@
 //! Events in, effects out; time is an argument. Names nothing of the house and no run time: the live
 //! daemon, `ringdesk replay`, recovery after a crash and the simulations all step the same function.
 
+mod book;
 mod event;
 mod id;
 mod number;
+mod rules;
+mod state;
+mod summary;
+mod template;
+mod ticket;
 mod work;
 
+pub use book::Book;
 pub use event::{
     DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,
 };
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use number::{Caller, E164, NumberError, ReadNumber};
+pub use rules::{Group, Groups, Rules, Texts, UnknownCaller, Way};
+pub use state::{
+    Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
+};
+pub use summary::{Summary, TransferSummary};
+pub use template::{Field, Template, TemplateError};
 pub use work::{
     Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };

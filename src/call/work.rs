@@ -165,6 +165,9 @@ pub struct TicketDraft {
     pub priority: Option<String>,
     /// For whom the new ticket opens; `None` when nobody is to see it at once.
     pub pop: Option<Agent>,
+    /// The comment names the candidates for an ambiguous number, if there are any.
+    #[serde(default)]
+    pub tells_candidates: bool,
 }
 
 /// A change of a ticket that stands. All parts go in one request.

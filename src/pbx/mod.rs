@@ -4,6 +4,7 @@
 //! [`Input`]s into one bounded channel to the desk and knows nothing of what happens to them.
 
 pub mod ami;
+pub mod reconnect;
 
 use crate::call::{Agent, CallId, Heard, SourceName};
 

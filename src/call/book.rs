@@ -1,0 +1,133 @@
+//! All calls that are not closed, found by id and by time.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use super::event::{Event, Heard};
+use super::id::{CallId, SourceName};
+use super::rules::Rules;
+use super::state::{Call, Step};
+use super::work::Work;
+
+/// The open calls.
+///
+/// Every input goes to one call and comes back as one [`Step`]; the owner makes it durable before
+/// anything is done. A closed call stays until [`Book::sweep`], so that its last state can be written.
+#[derive(Debug, Default)]
+pub struct Book {
+    calls: HashMap<CallId, Call>,
+    due: BTreeSet<(Timestamp, CallId)>,
+    closed: Vec<CallId>,
+}
+
+impl Book {
+    /// A book that goes on with calls from the journal.
+    pub fn recover(calls: impl IntoIterator<Item = Call>) -> Self {
+        let mut book = Self::default();
+        for call in calls {
+            book.due.extend(call.due().map(|due| (due, call.id.clone())));
+            book.calls.insert(call.id.clone(), call);
+        }
+        book
+    }
+
+    /// Takes something that a source heard.
+    pub fn on(&mut self, heard: &Heard, rules: &Rules) -> Step {
+        let begins = matches!(heard.event, Event::Arrived { .. });
+        if !begins && !self.calls.contains_key(&heard.call) {
+            // The tail of a call that is closed, or of one whose beginning nobody heard.
+            return Step::default();
+        }
+        if begins {
+            self.calls.entry(heard.call.clone()).or_insert_with(|| Call::new(heard.call.clone(), heard.at));
+        }
+        self.step(&heard.call, |call| call.on(&heard.event, heard.at, rules))
+    }
+
+    /// The phone book must search for this call's caller.
+    pub fn search_begins(&mut self, id: &CallId, now: Timestamp, rules: &Rules) -> Step {
+        self.step(id, |call| call.search_begins(now, rules))
+    }
+
+    /// An exit has done a piece of work.
+    pub fn delivered(&mut self, work: &Work, event: &Event, now: Timestamp, rules: &Rules) -> Step {
+        self.step(&work.call, |call| call.delivered(work, event, now, rules))
+    }
+
+    /// An exit will never be able to do a piece of work.
+    pub fn refused(&mut self, work: &Work, reason: &str, now: Timestamp, rules: &Rules) -> Step {
+        self.step(&work.call, |call| call.refused(work, reason, now, rules))
+    }
+
+    /// When time alone changes something.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The calls for which that time has come.
+    pub fn due(&self, now: Timestamp) -> Vec<CallId> {
+        self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Lets time pass for one call.
+    pub fn on_time(&mut self, id: &CallId, now: Timestamp, rules: &Rules) -> Step {
+        self.step(id, |call| call.on_time(now, rules))
+    }
+
+    /// The calls of a source that were up and that the PBX does not know any more.
+    pub fn gone(&self, source: &SourceName, present: &[CallId]) -> Vec<CallId> {
+        let mut gone: Vec<_> = self
+            .calls
+            .values()
+            .filter(|call| call.up() && call.id.source() == source && !present.contains(&call.id))
+            .map(|call| call.id.clone())
+            .collect();
+        gone.sort();
+        gone
+    }
+
+    /// A call.
+    pub fn get(&self, id: &CallId) -> Option<&Call> {
+        self.calls.get(id)
+    }
+
+    /// All calls, in no order.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.values()
+    }
+
+    /// Forgets a call as if it had never been heard of.
+    pub fn forget(&mut self, id: &CallId) {
+        if let Some(call) = self.calls.remove(id)
+            && let Some(due) = call.due()
+        {
+            self.due.remove(&(due, id.clone()));
+        }
+    }
+
+    /// Takes the closed calls out.
+    pub fn sweep(&mut self) -> Vec<Call> {
+        let closed = std::mem::take(&mut self.closed);
+        closed.iter().filter_map(|id| self.calls.remove(id)).collect()
+    }
+
+    fn step(&mut self, id: &CallId, advance: impl FnOnce(&mut Call) -> Step) -> Step {
+        let Some(call) = self.calls.get_mut(id) else { return Step::default() };
+        let (before, was_open) = (call.due(), call.open());
+        let step = advance(call);
+        let after = call.due();
+        if before != after {
+            if let Some(before) = before {
+                self.due.remove(&(before, id.clone()));
+            }
+            if let Some(after) = after {
+                self.due.insert((after, id.clone()));
+            }
+        }
+        if was_open && !call.open() {
+            self.closed.push(id.clone());
+        }
+        step
+    }
+}

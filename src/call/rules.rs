@@ -1,0 +1,136 @@
+//! What the house has decided: which groups are watched, who sits where, what a ticket says.
+//!
+//! Made anew whenever the config is read again or the directory learns something; a call takes the
+//! rules of the moment as an argument and keeps none of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::id::Extension;
+use super::number::{Caller, ReadNumber};
+use super::template::Template;
+use super::work::Agent;
+
+/// The rules.
+#[derive(Clone)]
+pub struct Rules {
+    /// Reads the caller's number.
+    pub numbers: Arc<dyn ReadNumber>,
+    /// The watched groups.
+    pub groups: Groups,
+    /// Agents by extension.
+    pub agents: HashMap<Extension, Agent>,
+    /// What becomes of a caller whom the CRM does not know.
+    pub unknown: UnknownCaller,
+    /// How long a ticket waits for the PBX's word on a hidden number, from the question on.
+    pub presentation_timeout: SignedDuration,
+}
+
+/// The way of a caller whom the CRM does not know.
+#[derive(Clone)]
+pub enum UnknownCaller {
+    /// The default user is the requester.
+    DefaultUser,
+    /// A new user who has only the number; the template makes the name.
+    NewUser {
+        /// Makes the name; `{number}` is the caller's number.
+        name: Template,
+    },
+}
+
+/// A watched group.
+#[derive(Clone)]
+pub struct Group {
+    /// The name.
+    pub name: String,
+    /// The name of the CRM's group.
+    pub crm_group: String,
+    /// How long a call is kept after its end.
+    pub wrap_up: SignedDuration,
+    /// What its tickets say.
+    pub texts: Arc<Texts>,
+}
+
+/// What tickets say.
+#[derive(Clone)]
+pub struct Texts {
+    /// The subject.
+    pub subject: Template,
+    /// The first comment.
+    pub comment: Template,
+    /// Whether the requester may see the first comment.
+    pub public: bool,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Priority, where set.
+    pub priority: Option<String>,
+}
+
+/// How a group is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// A queue of the PBX, by name.
+    Queue(String),
+    /// A number inside the PBX: a ring group, a queue's number, a phone.
+    Extension(Extension),
+    /// A number dialled from outside: in E.164 where it can be read as such, else as it is sent.
+    Did(String),
+}
+
+/// The watched groups, found by the way a call takes.
+#[derive(Clone, Default)]
+pub struct Groups {
+    by_way: HashMap<Way, Arc<Group>>,
+}
+
+impl Groups {
+    /// Adds a group; a way that is taken already keeps its first group and gives `false`.
+    pub fn add(&mut self, way: Way, group: Arc<Group>) -> bool {
+        let vacant = !self.by_way.contains_key(&way);
+        if vacant {
+            self.by_way.insert(way, group);
+        }
+        vacant
+    }
+
+    /// The group reached by this way.
+    pub fn find(&self, way: &Way) -> Option<&Arc<Group>> {
+        self.by_way.get(way)
+    }
+
+    /// The group of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Group>> {
+        self.by_way.values().find(|group| group.name == name)
+    }
+
+    /// Every group with its way, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Way, &Arc<Group>)> {
+        self.by_way.iter()
+    }
+
+    /// True when nothing is watched.
+    pub fn is_empty(&self) -> bool {
+        self.by_way.is_empty()
+    }
+}
+
+impl Rules {
+    /// The way of a call that dialled this number.
+    pub fn did(&self, dialled: &str) -> Way {
+        Way::Did(match self.numbers.read(dialled) {
+            Caller::Number(number) => number.to_string(),
+            _ => dialled.to_owned(),
+        })
+    }
+
+    /// The agent at this extension; one of whom nothing but the extension is known where nobody told more.
+    pub fn agent(&self, extension: &Extension) -> Agent {
+        self.agents.get(extension).cloned().unwrap_or_else(|| Agent {
+            extension: extension.clone(),
+            email: None,
+            name: None,
+        })
+    }
+}

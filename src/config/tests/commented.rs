@@ -1,0 +1,117 @@
+//! `config/ringdesk.toml` shows what is true.
+
+use super::*;
+use crate::config::reader::Presence;
+
+#[test]
+fn the_commented_file_is_equal_to_the_defaults() {
+    let shown = parse(COMMENTED).unwrap();
+    let agent = "[[agent]]\nextension = '201'\nemail = 'anna.weber@example.com'\n";
+    let built_in = parse(&format!("{LEAST}{agent}")).unwrap();
+    assert_eq!(shown, built_in);
+}
+
+/// Lines of the commented file as (table, key, whether it is commented out).
+fn shown_keys() -> Vec<(String, String, bool)> {
+    let (mut keys, mut table, mut in_text) = (Vec::new(), String::new(), false);
+    for line in COMMENTED.lines() {
+        if in_text {
+            in_text = !line.contains("\"\"\"");
+        } else if line.starts_with('[') {
+            table = line.trim_matches(['[', ']']).to_owned();
+        } else {
+            let bare = line.strip_prefix('#').unwrap_or(line);
+            if let Some((key, value)) = bare.split_once(" = ")
+                && bare.starts_with(|c: char| c.is_ascii_lowercase())
+            {
+                keys.push((table.clone(), key.to_owned(), line.starts_with('#')));
+                in_text = value.trim() == "\"\"\"";
+            }
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_commented_file_shows_every_key_and_each_default_uncommented() {
+    let (shown, known) = (shown_keys(), known_keys());
+    assert!(known.len() > 60, "{}", known.len());
+    for key in &known {
+        let line = shown.iter().find(|(table, name, _)| *table == key.table && name == key.key);
+        let (_, _, commented) = line.unwrap_or_else(|| panic!("{}.{} is not shown", key.table, key.key));
+        assert!(!commented || key.presence == Presence::Optional || key.secret, "{}.{}", key.table, key.key);
+    }
+    for (table, name, _) in &shown {
+        assert!(
+            known.iter().any(|key| key.table == *table && key.key == name),
+            "{table}.{name} is shown, but nobody reads it"
+        );
+    }
+}
+
+#[test]
+fn every_commented_key_works_when_it_is_uncommented() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ringdesk.toml");
+    // Of keys that shut each other out, the others are taken away.
+    let rivals = [
+        ("secret_file", "secret"),
+        ("secret_credential", "secret"),
+        ("client_secret_file", "client_secret"),
+        ("client_secret_credential", "client_secret"),
+        ("extension", "queue"),
+        ("did", "queue"),
+        ("priority", ""),
+    ];
+    let mut tried = 0;
+    for (table, key, _) in shown_keys().into_iter().filter(|(_, _, commented)| *commented) {
+        let mut text = String::new();
+        let mut here = "";
+        let mut found = false;
+        for line in COMMENTED.lines() {
+            if line.starts_with('[') {
+                here = line.trim_matches(['[', ']']);
+            }
+            let name = line.split(" = ").next().unwrap_or("");
+            let rival = rivals.iter().any(|(one, other)| *one == key && *other == name);
+            if here != table {
+                text.push_str(line);
+            } else if name.strip_prefix('#') == Some(key.as_str()) && !found {
+                found = true;
+                text.push_str(&line[1..]);
+            } else if key.starts_with("api_token") || key == "email" {
+                // The old way in: both its keys, and none of the new way.
+                if name == "#email" || (key == "email" && name == "#api_token") {
+                    text.push_str(&line[1..]);
+                } else if !name.starts_with("client_") {
+                    text.push_str(line);
+                }
+            } else if table == "pbx.ami" && name == "tls" {
+                text.push_str("tls = true");
+            } else if table == "pbx.ami" && name == "port" {
+            } else if !rival {
+                text.push_str(line);
+            }
+            text.push('\n');
+        }
+        let text = text.replace("/etc/ringdesk/", "");
+        for name in [
+            "ami.secret",
+            "zendesk.secret",
+            "zendesk.token",
+            "ami",
+            "zendesk",
+            "zendesk-token",
+            "agents.csv",
+            "pbx-ca.pem",
+        ] {
+            std::fs::write(folder.path().join(name), "hush\n").unwrap();
+        }
+        let environment = [("CREDENTIALS_DIRECTORY", folder.path())].into_iter().collect();
+        if let Err(error) = Config::parse(&text, &file, &environment, Secrets::Needed) {
+            panic!("{table}.{key}: {error}");
+        }
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried}");
+}

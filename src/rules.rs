@@ -1,0 +1,96 @@
+//! The rules of calls, made of the config and of what the directory knows.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::call::{Agent, Caller, Group, Groups, ReadNumber, Rules, Texts, UnknownCaller, Way};
+use crate::config::{self, Config, ReachedBy};
+use crate::directory::House;
+use crate::pbx::ami::channel::ChannelRules;
+use crate::phonebook::{Normaliser, NumberRules, RulesError};
+
+/// The normaliser of the config.
+///
+/// # Errors
+/// When country and area code make no rules for numbers.
+pub fn normaliser(config: &Config) -> Result<Normaliser, RulesError> {
+    let callers = &config.callers;
+    Normaliser::new(NumberRules {
+        country: callers.country.to_string(),
+        area_code: callers.area_code.clone(),
+        strip_prefix: callers.strip_prefix.clone(),
+        internal_digits: callers.internal_digits,
+    })
+}
+
+/// The rules of the moment. Without a house the agents are those of the config.
+pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) -> Rules {
+    let listed = config.listed_agents.iter().map(|agent| Agent {
+        extension: agent.extension.clone(),
+        email: Some(agent.email.as_str().to_lowercase()),
+        name: agent.name.clone(),
+    });
+    let agents: Vec<Agent> = match house {
+        Some(house) => house.matching.agents.iter().map(|matched| matched.agent.clone()).collect(),
+        None => listed.collect(),
+    };
+    Rules {
+        numbers: Arc::clone(numbers) as Arc<dyn ReadNumber>,
+        groups: groups(config, numbers),
+        agents: agents.into_iter().map(|agent| (agent.extension.clone(), agent)).collect(),
+        unknown: match config.callers.unknown {
+            config::UnknownCaller::DefaultUser => UnknownCaller::DefaultUser,
+            config::UnknownCaller::NewUser => {
+                UnknownCaller::NewUser { name: config.callers.new_user_name.clone() }
+            }
+        },
+        presentation_timeout: config.sources.first().map_or(SignedDuration::ZERO, |source| match source {
+            config::Source::Ami(ami) => signed(ami.presentation_timeout),
+        }),
+    }
+}
+
+fn groups(config: &Config, numbers: &Normaliser) -> Groups {
+    let mut groups = Groups::default();
+    for group in &config.groups {
+        let way = match &group.reached_by {
+            ReachedBy::Queue(queue) => Way::Queue(queue.clone()),
+            ReachedBy::Extension(extension) => Way::Extension(extension.clone()),
+            ReachedBy::Did(did) => Way::Did(match numbers.read(did.as_str()) {
+                Caller::Number(number) => number.to_string(),
+                _ => did.as_str().to_owned(),
+            }),
+        };
+        let ticket = &group.ticket;
+        let texts = Texts {
+            subject: ticket.subject.clone(),
+            comment: ticket.comment.clone(),
+            public: ticket.public,
+            tags: ticket.tags.clone(),
+            priority: ticket.priority.map(|priority| priority.as_str().to_owned()),
+        };
+        let group = Group {
+            name: group.name.clone(),
+            crm_group: group.crm_group.clone(),
+            wrap_up: signed(group.wrap_up),
+            texts: Arc::new(texts),
+        };
+        groups.add(way, Arc::new(group));
+    }
+    groups
+}
+
+/// How the channels of an AMI source are told apart.
+pub fn channel_rules(config: &Config, ami: &config::Ami) -> ChannelRules {
+    ChannelRules {
+        trunks: ami.trunks.clone(),
+        phones: ami.phones.clone(),
+        inbound_contexts: ami.inbound_contexts.clone(),
+        internal_digits: config.callers.internal_digits,
+    }
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}

@@ -1,0 +1,142 @@
+//! Every capture of a real Asterisk replays to the truth that the telephones told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ringdesk::config::{Config, Environment, Secrets};
+use ringdesk::replay::{Replayed, replay};
+use serde_json::Value;
+
+/// What AMI cannot tell: see `fixtures/captures/README.md`.
+const HIDDEN_FROM_AMI: &str = "prohib";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures")
+}
+
+fn truths() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for set in ["ast16", "ast22", "own16", "own22"] {
+        let Ok(entries) = fs::read_dir(folder().join(set)) else { continue };
+        found.extend(
+            entries
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|e| e == "json")),
+        );
+    }
+    found.sort();
+    found
+}
+
+fn config(capture: &Path) -> Config {
+    let freepbx = capture.file_name().unwrap().to_string_lossy().starts_with("freepbx");
+    let name = if freepbx { "ringdesk-freepbx.toml" } else { "ringdesk.toml" };
+    let path = folder().join(name);
+    let text = fs::read_to_string(&path).unwrap();
+    Config::parse(&text, &path, &Environment::empty(), Secrets::IfReadable).unwrap()
+}
+
+/// The streams of a capture: those of one user follow each other, those of two users are the same
+/// calls seen twice.
+fn sessions(truth: &Value, path: &Path) -> Vec<Vec<PathBuf>> {
+    let mut by_user: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for stream in truth["streams"].as_array().unwrap() {
+        let file = path.with_file_name(stream["file"].as_str().unwrap());
+        by_user.entry(stream["user"].as_str().unwrap().to_owned()).or_default().push(file);
+    }
+    by_user.into_values().collect()
+}
+
+/// FreePBX dials its ring groups from `s`: an account that does not read the class `dialplan` does not
+/// see which one it is, unless `channelvars = NODEST` is set. Queues are seen all the same.
+fn group_is_hidden(capture: &Path) -> bool {
+    let name = capture.file_name().unwrap().to_string_lossy();
+    ["freepbx-attended-transfer.least.ami", "freepbx-pickup-directed.least.ami"].contains(&&*name)
+}
+
+fn differences(call: &Value, got: Option<&Replayed>, capture: &Path) -> Vec<String> {
+    let id = call["uniqueid"].as_str().unwrap_or("?");
+    let Some(got) = got else { return vec![format!("{id}: not replayed")] };
+    let got = serde_json::to_value(got).unwrap();
+    let mut wrong = Vec::new();
+    let mut check = |key: &str, expected: &Value| {
+        if got[key] != *expected {
+            wrong.push(format!("{id}: {key} is {} and must be {expected}", got[key]));
+        }
+    };
+    let hidden = call["presentation_on_pbx"].as_str().is_some_and(|told| told.starts_with(HIDDEN_FROM_AMI));
+    check("direction", &call["direction"]);
+    check("dialled", &call["dialled"]);
+    check("answered_by", &call["answered_by"]);
+    check("outcome", &call["outcome"]);
+    if !group_is_hidden(capture) {
+        check("group", &call["group"]["name"]);
+    }
+    if !hidden {
+        check("caller_withheld", &Value::Bool(call["anonymous"].as_bool().unwrap_or(false)));
+        if call["direction"] == "inbound" {
+            check("caller_e164", &call["number_e164"]);
+            if call["display_sent"].is_string() {
+                check("caller_name", &call["display_sent"]);
+            }
+        }
+    }
+    check("held", &Value::Bool(call["holds"].is_array()));
+    check("parked", &Value::Bool(call["parked"].is_object()));
+    let last = if call["last_agent"].is_string() { &call["last_agent"] } else { &call["answered_by"] };
+    check("last_agent", last);
+    let mut rang: Vec<&str> =
+        call["rang"].as_array().unwrap().iter().map(|ext| ext.as_str().unwrap()).collect();
+    rang.sort_unstable();
+    let mut got_rang: Vec<&str> =
+        got["rang"].as_array().unwrap().iter().map(|ext| ext.as_str().unwrap()).collect();
+    got_rang.sort_unstable();
+    if rang != got_rang {
+        wrong.push(format!("{id}: rang is {got_rang:?} and must be {rang:?}"));
+    }
+    let transfers = |call: &Value| -> Vec<String> {
+        let list = call["transfers"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|one| format!("{} {} {}", one["kind"], one["from"], one["to"])).collect()
+    };
+    if transfers(call) != transfers(&got) {
+        wrong.push(format!("{id}: transfers are {:?} and must be {:?}", transfers(&got), transfers(call)));
+    }
+    let answered_in_group = got["watched"] == true && call["outcome"] == "answered";
+    let creates = got["effects"].as_array().unwrap().iter().filter(|name| **name == "create_ticket").count();
+    if creates != usize::from(answered_in_group) {
+        wrong.push(format!("{id}: {creates} tickets"));
+    }
+    wrong
+        .iter()
+        .map(|line| format!("{}: {line}", capture.strip_prefix(folder()).unwrap().display()))
+        .collect()
+}
+
+#[test]
+fn every_capture_replays_to_its_truth() {
+    let truths = truths();
+    assert!(truths.len() >= 17, "only {} captures found", truths.len());
+    let mut wrong = Vec::new();
+    for path in truths {
+        let truth: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for session in sessions(&truth, &path) {
+            let bytes: Vec<Vec<u8>> = session.iter().map(|file| fs::read(file).unwrap()).collect();
+            let replayed = replay(&config(&path), &bytes).unwrap();
+            let mut expected = 0;
+            for call in truth["calls"].as_array().unwrap() {
+                if call["seen_by_listener"] == false {
+                    continue;
+                }
+                expected += 1;
+                let got = replayed.calls.iter().find(|got| got.summary.pbx_call_id == call["uniqueid"]);
+                wrong.extend(differences(call, got, &session[0]));
+            }
+            if replayed.calls.len() != expected {
+                let ids: Vec<_> = replayed.calls.iter().map(|call| &call.summary.pbx_call_id).collect();
+                wrong.push(format!("{}: {ids:?} replayed, {expected} calls expected", session[0].display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
