@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::call::{CallId, Direction, E164, Extension, TicketId, Work};
+use crate::call::{
+    Call, CallId, Direction, E164, Extension, Outcome, Phase, SNAPSHOT_VERSION, StoryLine, Ticket, TicketId,
+    Work,
+};
 
 /// All that one step changed for one call.
 ///
@@ -16,12 +19,12 @@ pub struct Change {
     pub snapshot: Option<Snapshot>,
     /// Lines to be added to its story.
     pub story: Vec<StoryLine>,
-    /// Work to be written down. A key that is unfinished already gets the new task and keeps its
-    /// attempts, because one of them may have succeeded unheard; a key that is finished stays finished.
+    /// Work to be written down. A key that is owed already gets the new task and keeps its attempts,
+    /// because one of them may have succeeded unheard; a key that came to an end stays as it ended.
     pub owe: Vec<Work>,
-    /// Work that came to an end. A key that is unknown or finished already changes nothing.
+    /// Work that came to an end. A key that is unknown, done or withdrawn changes nothing.
     pub settle: Vec<Settled>,
-    /// Work that is to be tried later. A key that is unknown or finished already changes nothing.
+    /// Work that is to be tried later. A key that is unknown, done or withdrawn changes nothing.
     pub postpone: Vec<Postponed>,
 }
 
@@ -41,47 +44,49 @@ impl Change {
     }
 }
 
-/// The state of a call as it is kept.
+/// The state of a call as it is kept, with the columns that lists show without reading the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The form of `state`; who writes it reads it.
-    pub version: u32,
-    /// The state, as JSON; the journal keeps it byte for byte.
-    pub state: String,
-    /// Whether the call must be loaded after a restart.
-    pub open: bool,
-    /// When the call began.
-    pub started_at: Timestamp,
-    /// What lists show.
-    pub summary: Summary,
+    pub(super) version: u32,
+    pub(super) state: String,
+    pub(super) open: bool,
+    pub(super) started: Timestamp,
+    pub(super) ended: Option<Timestamp>,
+    pub(super) direction: Direction,
+    pub(super) group: Option<String>,
+    pub(super) caller: Option<E164>,
+    pub(super) answered_by: Option<Extension>,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) ticket: Option<TicketId>,
 }
 
-/// What lists of calls show without reading the state.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Where the call comes from.
-    pub direction: Option<Direction>,
-    /// The watched group.
-    pub group: Option<String>,
-    /// The caller's number, where it is one.
-    pub caller: Option<E164>,
-    /// The agent who answered first.
-    pub answered_by: Option<Extension>,
-    /// What became of it, in the words of `ringdesk replay`.
-    pub outcome: Option<String>,
-    /// The ticket.
-    pub ticket: Option<TicketId>,
-}
-
-/// One line of a call's story.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoryLine {
-    /// When.
-    pub at: Timestamp,
-    /// What happened or was decided.
-    pub what: String,
-    /// The reason; empty where there is none to tell.
-    pub why: String,
+impl Snapshot {
+    /// The stored form of a call as it is now.
+    pub fn of(call: &Call) -> Self {
+        let (ended, outcome) = match &call.phase {
+            Phase::Ringing | Phase::Talking => (None, None),
+            Phase::Ended { at, outcome, .. } | Phase::Closed { at, outcome, .. } => {
+                (Some(*at), Some(*outcome))
+            }
+        };
+        let ticket = match &call.ticket {
+            Ticket::Stands(standing) => Some(standing.ticket),
+            Ticket::None | Ticket::Owed { .. } | Ticket::Refused { .. } => None,
+        };
+        Self {
+            version: SNAPSHOT_VERSION,
+            state: serde_json::to_string(call).expect("a call has only text keys and no fallible parts"),
+            open: call.open(),
+            started: call.started,
+            ended,
+            direction: call.direction,
+            group: call.group.clone(),
+            caller: call.caller.e164(),
+            answered_by: call.answered_by.clone(),
+            outcome,
+            ticket,
+        }
+    }
 }
 
 /// Work that came to an end.
@@ -90,21 +95,21 @@ pub struct Settled {
     /// The key, as [`Work::key`] gives it.
     pub key: String,
     /// How.
-    pub how: How,
+    pub how: HowSettled,
     /// When.
     pub at: Timestamp,
 }
 
 /// How work came to an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum HowSettled {
     /// It is done.
     Done {
         /// A line about it.
         note: String,
     },
-    /// It was refused: it is kept, parked, until a person retries it ([`Postponed`]) or drops it
-    /// ([`How::Withdrawn`]).
+    /// It was refused: it is kept and shown among what is owed until a person lets it be tried again
+    /// ([`Postponed`]) or drops it ([`HowSettled::Withdrawn`]). It is not loaded after a restart.
     Refused {
         /// Why.
         reason: String,
@@ -116,7 +121,7 @@ pub enum How {
     },
 }
 
-/// Work that is to be tried later. Parked work is taken up again by it.
+/// Work that is to be tried later. Refused work is taken up again by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Postponed {
     /// The key, as [`Work::key`] gives it.

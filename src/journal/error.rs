@@ -6,12 +6,6 @@ use std::path::PathBuf;
 /// The journal cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The URL names no journal.
-    #[error("`{0}` names no journal: write \"sqlite:\" and a path, such as \"sqlite:/var/lib/ringdesk/journal.db\"")]
-    Url(String),
-    /// The URL names a database that this version does not speak.
-    #[error("`{0}:` is not supported by this version: write \"sqlite:/var/lib/ringdesk/journal.db\"")]
-    Scheme(String),
     /// There is nothing to look at.
     #[error("no journal at {}: the daemon has not run with this config yet, or `url` in [journal] is another one", .0.display())]
     Absent(PathBuf),
@@ -93,14 +87,12 @@ pub enum JournalError {
         /// The form found.
         found: i64,
     },
-    /// What was to be written cannot be put into the stored form, or a stored row is not what it must be.
-    #[error("`{key}` cannot be put into its stored form")]
-    Form {
-        /// The call or work.
-        key: String,
-        /// The cause.
-        source: serde_json::Error,
-    },
+    /// The journal was opened to be looked at.
+    #[error("the journal {} was opened for looking only: ask the running daemon to change it", .0.display())]
+    OnlyLooking(PathBuf),
+    /// The file system has no shared memory, as most network file systems.
+    #[error("the file system of the journal {} cannot keep a write-ahead log: put the journal on a local disk", .0.display())]
+    NoWriteAheadLog(PathBuf),
     /// The database refused for a reason that is none of the above.
     #[error("the journal {} refused a statement: this is an error in ringdesk, please report it", path.display())]
     Statement {
@@ -118,15 +110,14 @@ impl JournalError {
         match self {
             Self::Full { .. } | Self::ReadOnly { .. } | Self::Busy { .. } | Self::Disk { .. } => true,
             Self::Access { source, .. } => source.kind() != io::ErrorKind::NotADirectory,
-            Self::Url(_)
-            | Self::Scheme(_)
-            | Self::Absent(_)
+            Self::Absent(_)
+            | Self::OnlyLooking(_)
+            | Self::NoWriteAheadLog(_)
             | Self::AlreadyRunning { .. }
             | Self::Damaged { .. }
             | Self::Foreign(_)
             | Self::Newer { .. }
             | Self::Older { .. }
-            | Self::Form { .. }
             | Self::Statement { .. } => false,
         }
     }

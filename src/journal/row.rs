@@ -2,33 +2,21 @@
 
 use jiff::Timestamp;
 
-use super::change::{StoryLine, Summary};
-use crate::call::{CallId, Work};
+use crate::call::{Call, CallId, StoryLine, TicketId, Work};
 
 /// What must go on after a restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recovered {
     /// The open calls, in the order in which they were first written.
-    pub calls: Vec<StoredCall>,
-    /// The unfinished work, in the order in which it was first written. What was tried before the
-    /// restart may have succeeded unheard: look first.
+    pub calls: Vec<Call>,
+    /// The owed work, in the order in which it was first written. What was tried before the restart
+    /// may have succeeded unheard: look first.
     pub owed: Vec<OwedWork>,
-    /// What is unfinished and cannot be read: it stays in the journal and must be told to a person.
+    /// What is open or owed and cannot be read: it stays in the journal and must be told to a person.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// The kept state of an open call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredCall {
-    /// The call.
-    pub call: CallId,
-    /// The form of `state`.
-    pub version: u32,
-    /// The state, as it was given.
-    pub state: String,
-}
-
-/// Unfinished work.
+/// Work that is still to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwedWork {
     /// What is to be done.
@@ -39,8 +27,6 @@ pub struct OwedWork {
     pub due: Timestamp,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// It was refused and waits for a person.
-    pub parked: bool,
 }
 
 /// A stored thing that this version cannot read.
@@ -48,43 +34,33 @@ pub struct OwedWork {
 pub struct Unreadable {
     /// The call's id or the work's key, as it is stored.
     pub key: String,
-    /// What is wrong with it.
+    /// What is wrong with it; names no caller's data.
     pub reason: String,
 }
 
-/// Which calls a list shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// Only those that are not closed.
-    pub open_only: bool,
-    /// Only those that began at this time or later.
-    pub since: Option<Timestamp>,
-    /// Only those that began before this time.
-    pub until: Option<Timestamp>,
-    /// Only those of this group.
-    pub group: Option<String>,
-    /// At most so many.
-    pub limit: u32,
-}
-
-impl Default for Filter {
-    /// The newest 50 calls.
-    fn default() -> Self {
-        Self { open_only: false, since: None, until: None, group: None, limit: 50 }
-    }
-}
-
-/// A call in a list.
+/// A call in a list. The words are those of `ringdesk replay`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRow {
     /// The call.
     pub call: CallId,
     /// When it began.
-    pub started_at: Timestamp,
-    /// Whether it is not closed yet.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Whether something may still happen to it.
     pub open: bool,
-    /// What is known of it.
-    pub summary: Summary,
+    /// `inbound`, `outbound` or `internal`.
+    pub direction: String,
+    /// The watched group.
+    pub group: Option<String>,
+    /// The caller's number in E.164, where it is one that may be shown.
+    pub caller: Option<String>,
+    /// The agent who answered first.
+    pub answered_by: Option<String>,
+    /// What became of it: `answered`, `abandoned`, …
+    pub outcome: Option<String>,
+    /// The ticket.
+    pub ticket: Option<TicketId>,
 }
 
 /// Everything about one call that a person may ask for.
@@ -101,12 +77,14 @@ pub struct Story {
 /// A piece of work in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwedRow {
-    /// The key.
+    /// The key, as [`Work::key`] gives it.
     pub key: String,
+    /// The call.
+    pub call: CallId,
     /// The task's name, such as `create_ticket`.
     pub task: String,
     /// How it stands.
-    pub standing: OwedStanding,
+    pub standing: WorkStanding,
     /// The attempts that count.
     pub attempts: u32,
     /// Not before.
@@ -119,11 +97,16 @@ pub struct OwedRow {
 
 /// How a piece of work stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OwedStanding {
+pub enum WorkStanding {
     /// It is to be done.
     Owed,
-    /// It was refused and waits for a person; the reason is the last error.
-    Parked,
+    /// It was refused and waits for a person.
+    Refused {
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
     /// It is done.
     Done {
         /// A line about it.
