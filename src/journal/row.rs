@@ -1,0 +1,124 @@
+//! What the journal gives back.
+
+use jiff::Timestamp;
+
+use crate::call::{Call, CallId, StoryLine, TicketId, Work};
+
+/// What must go on after a restart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recovered {
+    /// The open calls, in the order in which they were first written.
+    pub calls: Vec<Call>,
+    /// The owed work, in the order in which it was first written. What was tried before the restart
+    /// may have succeeded unheard: look first.
+    pub owed: Vec<OwedWork>,
+    /// What is open or owed and cannot be read: it stays in the journal and must be told to a person.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Work that is still to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedWork {
+    /// What is to be done.
+    pub work: Work,
+    /// The attempts that count.
+    pub attempts: u32,
+    /// Not before.
+    pub due: Timestamp,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+}
+
+/// A stored thing that this version cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The call's id or the work's key, as it is stored.
+    pub key: String,
+    /// What is wrong with it; names no caller's data.
+    pub reason: String,
+}
+
+/// A call in a list. The words are those of `ringdesk replay`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRow {
+    /// The call.
+    pub call: CallId,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Whether something may still happen to it.
+    pub open: bool,
+    /// `inbound`, `outbound` or `internal`.
+    pub direction: String,
+    /// The watched group.
+    pub group: Option<String>,
+    /// The caller's number in E.164, where it is one that may be shown.
+    pub caller: Option<String>,
+    /// The agent who answered first.
+    pub answered_by: Option<String>,
+    /// What became of it: `answered`, `abandoned`, …
+    pub outcome: Option<String>,
+    /// The ticket.
+    pub ticket: Option<TicketId>,
+}
+
+/// Everything about one call that a person may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// The call.
+    pub row: CallRow,
+    /// What happened and why, in the order of writing.
+    pub lines: Vec<StoryLine>,
+    /// All its work, finished or not, in the order of the call.
+    pub work: Vec<OwedRow>,
+}
+
+/// A piece of work in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedRow {
+    /// The key, as [`Work::key`] gives it.
+    pub key: String,
+    /// The call.
+    pub call: CallId,
+    /// The task's name, such as `create_ticket`.
+    pub task: String,
+    /// How it stands.
+    pub standing: WorkStanding,
+    /// The attempts that count.
+    pub attempts: u32,
+    /// Not before.
+    pub due: Timestamp,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// Until when it is worth doing; `None`: for ever.
+    pub worth_until: Option<Timestamp>,
+}
+
+/// How a piece of work stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkStanding {
+    /// It is to be done.
+    Owed,
+    /// It was refused and waits for a person.
+    Refused {
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is done.
+    Done {
+        /// A line about it.
+        note: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was given up.
+    Withdrawn {
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+}

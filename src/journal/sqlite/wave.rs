@@ -1,0 +1,180 @@
+//! A batch in the form in which it goes to SQLite: few statements, however many calls.
+//!
+//! Each hop to the thread of the connection costs more than a statement, and each new text of a
+//! statement must be compiled. So the whole batch goes as JSON arrays into one text that never changes.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::{Change, HowSettled, Postponed, Settled, Snapshot};
+use super::{nanos, parts};
+use crate::call::Work;
+
+/// The version of the stored form of [`Work::task`].
+pub(super) const WORK_VERSION: u32 = 1;
+
+/// One transaction of one wave.
+pub(super) const COMMIT_ONE: &str = concat_sql::commit_one!();
+/// One wave within a transaction.
+pub(super) const WRITE: &str = concat_sql::write!();
+
+mod concat_sql {
+    macro_rules! write {
+        () => {
+            "
+INSERT INTO call (id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket, version, state)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+           value->>9, value->>10, value->>11
+    FROM json_each(?1) WHERE true
+    ON CONFLICT (id) DO UPDATE SET open = excluded.open, started = excluded.started, ended = excluded.ended,
+        direction = excluded.direction, watched_group = excluded.watched_group, caller = excluded.caller,
+        answered_by = excluded.answered_by, outcome = excluded.outcome, ticket = excluded.ticket,
+        version = excluded.version, state = excluded.state;
+INSERT INTO story (call, nr, at, what, why)
+    SELECT value->>0, coalesce((SELECT max(nr) FROM story WHERE call = value->>0), 0) + 1 + key,
+           value->>1, value->>2, value->>3
+    FROM json_each(?2);
+INSERT INTO work (call, seq, task, version, body, worth_until, standing, attempts, due)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, 0, 0, value->>6
+    FROM json_each(?3) WHERE true
+    ON CONFLICT (call, seq) DO UPDATE SET task = excluded.task, version = excluded.version,
+        body = excluded.body, worth_until = excluded.worth_until
+    WHERE standing = 0;
+UPDATE work SET standing = value->>2, ended = value->>3, note = value->>4
+    FROM json_each(?4) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
+UPDATE work SET standing = 0, ended = NULL, note = NULL, due = value->>2, attempts = value->>3,
+        last_error = value->>4
+    FROM json_each(?5) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
+"
+        };
+    }
+    macro_rules! commit_one {
+        () => {
+            concat!("BEGIN IMMEDIATE;", concat_sql::write!(), "COMMIT")
+        };
+    }
+    pub(super) use {commit_one, write};
+}
+
+/// Changes whose order does not matter beyond that of the five statements: no key of work is touched
+/// by an earlier statement after a later one.
+#[derive(Debug, Default)]
+pub(super) struct Wave {
+    calls: Vec<Value>,
+    story: Vec<Value>,
+    owe: Vec<Value>,
+    settle: Vec<Value>,
+    postpone: Vec<Value>,
+}
+
+impl Wave {
+    /// The arguments of [`WRITE`].
+    pub(super) fn arguments(self) -> [String; 5] {
+        [self.calls, self.story, self.owe, self.settle, self.postpone]
+            .map(|rows| Value::Array(rows).to_string())
+    }
+}
+
+/// The waves of a batch; nearly always one.
+pub(super) fn waves(batch: &[Change], now: Timestamp) -> Vec<Wave> {
+    let mut waves = Waves { done: vec![], last: Wave::default(), touched: HashMap::new() };
+    for change in batch {
+        let call = change.call.to_string();
+        if let Some(snapshot) = &change.snapshot {
+            waves.last.calls.push(call_row(&call, snapshot));
+        }
+        for line in &change.story {
+            waves.last.story.push(json!([call, nanos(line.at), line.what, line.why]));
+        }
+        for work in &change.owe {
+            waves.touch(&work.call.to_string(), work.seq, Statement::Owe).owe.push(owed_row(work, now));
+        }
+        for settled in &change.settle {
+            if let Some((call, seq)) = parts(&settled.key) {
+                waves.touch(call, seq, Statement::Settle).settle.push(settled_row(call, seq, settled));
+            }
+        }
+        for postponed in &change.postpone {
+            if let Some((call, seq)) = parts(&postponed.key) {
+                let row = postponed_row(call, seq, postponed);
+                waves.touch(call, seq, Statement::Postpone).postpone.push(row);
+            }
+        }
+    }
+    waves.done.push(waves.last);
+    waves.done
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Statement {
+    Owe,
+    Settle,
+    Postpone,
+}
+
+struct Waves {
+    done: Vec<Wave>,
+    last: Wave,
+    touched: HashMap<(String, u32), Statement>,
+}
+
+impl Waves {
+    /// The wave into which this statement for this key may go.
+    ///
+    /// The same statement twice needs two waves as well: `UPDATE … FROM` takes any one of several rows.
+    fn touch(&mut self, call: &str, seq: u32, statement: Statement) -> &mut Wave {
+        let before = self.touched.insert((call.to_owned(), seq), statement);
+        if before.is_some_and(|before| before >= statement) {
+            self.done.push(std::mem::take(&mut self.last));
+            self.touched.clear();
+            self.touched.insert((call.to_owned(), seq), statement);
+        }
+        &mut self.last
+    }
+}
+
+fn call_row(call: &str, snapshot: &Snapshot) -> Value {
+    json!([
+        call,
+        i64::from(snapshot.open),
+        nanos(snapshot.started),
+        snapshot.ended.map(nanos),
+        snapshot.direction,
+        snapshot.group,
+        snapshot.caller,
+        snapshot.answered_by,
+        snapshot.outcome,
+        // SQLite's integers have a sign; ids come back as they went in.
+        snapshot.ticket.map(|ticket| ticket.0.cast_signed()),
+        snapshot.version,
+        snapshot.state,
+    ])
+}
+
+fn owed_row(work: &Work, now: Timestamp) -> Value {
+    let body = serde_json::to_string(&work.task).expect("a task has only text keys and no fallible parts");
+    json!([
+        work.call,
+        work.seq,
+        work.task.name(),
+        WORK_VERSION,
+        body,
+        work.worth_until.map(nanos),
+        nanos(now)
+    ])
+}
+
+fn settled_row(call: &str, seq: u32, settled: &Settled) -> Value {
+    let (standing, note) = match &settled.how {
+        HowSettled::Refused { reason } => (1, reason),
+        HowSettled::Done { note } => (2, note),
+        HowSettled::Withdrawn { reason } => (3, reason),
+    };
+    json!([call, seq, standing, nanos(settled.at), note])
+}
+
+fn postponed_row(call: &str, seq: u32, postponed: &Postponed) -> Value {
+    json!([call, seq, nanos(postponed.due), postponed.attempts, postponed.error])
+}
