@@ -19,7 +19,7 @@ use crate::call::{
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
 use crate::dispatch::{End, Order, Outcome, Owed, with_causes};
-use crate::journal::{Change, How, Journal, Postponed, Settled, Snapshot};
+use crate::journal::{Change, HowSettled, Journal, Postponed, Settled, Snapshot};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
 use crate::phonebook::PhoneBook;
@@ -233,8 +233,8 @@ impl Running {
             End::Delivered(delivered) => {
                 self.learn(&work, &delivered.event).await;
                 let how = match &delivered.event {
-                    Event::WorkRefused { reason, .. } => How::Withdrawn { reason: reason.clone() },
-                    _ => How::Done { note: delivered.note.clone() },
+                    Event::WorkRefused { reason, .. } => HowSettled::Withdrawn { reason: reason.clone() },
+                    _ => HowSettled::Done { note: delivered.note.clone() },
                 };
                 let step = self.book.delivered(&work, &delivered.event, now, &rules);
                 self.settle(&work, key, how, now);
@@ -244,7 +244,7 @@ impl Running {
                 tracing::warn!(call.id = %work.call, work.key = %key, task = work.task.name(), reason, "work is refused: a person must look");
                 self.state.refused += 1;
                 let step = self.book.refused(&work, &reason, now, &rules);
-                self.settle(&work, key, How::Refused { reason }, now);
+                self.settle(&work, key, HowSettled::Refused { reason }, now);
                 self.carry_out(work.call.clone(), step).await;
             }
             End::Postponed { due, attempts, error } => {
@@ -270,7 +270,7 @@ impl Running {
         }
     }
 
-    fn settle(&mut self, work: &Work, key: String, how: How, at: Timestamp) {
+    fn settle(&mut self, work: &Work, key: String, how: HowSettled, at: Timestamp) {
         self.batch.change(&work.call).settle.push(Settled { key: key.clone(), how, at });
         self.batch.orders.push(Order::Settled { key });
         self.batch.urgent = true;
@@ -342,7 +342,7 @@ impl Running {
                         self.batch.urgent = true;
                     }
                     Effect::Withdraw { key, reason } => {
-                        let how = How::Withdrawn { reason: reason.to_owned() };
+                        let how = HowSettled::Withdrawn { reason: reason.to_owned() };
                         self.batch.change(&id).settle.push(Settled { key: key.clone(), how, at: now });
                         self.batch.orders.push(Order::Withdraw { key });
                     }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod crm;
 pub mod delivery;
+pub mod desk;
 pub mod directory;
 pub mod dispatch;
 pub mod journal;
