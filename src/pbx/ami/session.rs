@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use md5::{Digest, Md5};
-use secrecy::{ExposeSecret, SecretString};
 
 use super::action;
 use super::house::House;
 use super::message::{Kind, Message};
 use crate::call::Agent;
+use crate::config::Secret;
 
 /// What our actions are numbered with, so that answers to somebody else's are not taken for ours.
 const ID_PREFIX: &str = "ringdesk-";
@@ -35,7 +35,7 @@ pub struct Account {
     /// The name in manager.conf.
     pub username: String,
     /// The secret.
-    pub secret: SecretString,
+    pub secret: Secret,
     /// The secret may be sent as it is when the PBX refuses the challenge: the connection is
     /// encrypted, or does not leave the machine.
     pub plain_allowed: bool,
@@ -80,8 +80,12 @@ pub struct Timing {
     /// From the log-in to `FullyBooted`. An account that may not read the class `system` never
     /// hears it; a PBX that is up sends it at once.
     pub booted: Duration,
+    /// From the question whether a number may be shown to the word that it is not known yet.
+    pub presentation: Duration,
     /// Between two pings.
     pub ping_every: Duration,
+    /// From a ping to any sign of life.
+    pub ping_deadline: Duration,
     /// How often users and queues are read again.
     pub house_every: Duration,
 }
@@ -92,7 +96,9 @@ impl Default for Timing {
             hello: Duration::from_secs(10),
             answer: Duration::from_secs(10),
             booted: Duration::from_secs(1),
+            presentation: Duration::from_millis(250),
             ping_every: Duration::from_secs(20),
+            ping_deadline: Duration::from_secs(10),
             house_every: Duration::from_secs(4 * 60 * 60),
         }
     }
@@ -152,7 +158,8 @@ pub enum SessionEvent {
     Presentation {
         /// The channel's Uniqueid, as asked.
         uniqueid: String,
-        /// `None` when it did not tell: the channel is gone, the account may not ask.
+        /// `None` when it did not tell (in time): the channel is gone, the account may not ask.
+        /// After a late answer the event comes a second time.
         withheld: Option<bool>,
     },
     /// What the PBX tells about its users and queues.
@@ -232,7 +239,7 @@ enum What {
     Filter,
     Ping,
     List(List),
-    Presentation { uniqueid: String },
+    Presentation { uniqueid: String, late: bool },
 }
 
 /// How the lists of a resync ended; `None` while they are being read.
@@ -335,8 +342,8 @@ impl Session {
         [phase, request, self.ping_due, self.house_due].into_iter().flatten().min()
     }
 
-    /// Asks whether the number of a caller may be shown. The answer comes as
-    /// [`SessionEvent::Presentation`], whatever happens, unless the session ends.
+    /// Asks whether the number of a caller may be shown. A [`SessionEvent::Presentation`] comes within
+    /// [`Timing::presentation`], whatever happens, unless the session ends.
     pub fn ask_presentation(&mut self, uniqueid: String, channel: &str, now: Instant) {
         let possible = matches!(self.phase, Phase::Booting { .. } | Phase::Live { .. })
             && self.questions < QUESTIONS
@@ -347,7 +354,7 @@ impl Session {
         }
         self.questions += 1;
         let fields = [("Channel", channel), ("Variable", "CALLERID(num-pres)")];
-        self.send(What::Presentation { uniqueid }, "Getvar", &fields, now);
+        self.send(What::Presentation { uniqueid, late: false }, "Getvar", &fields, now);
     }
 
     /// Says goodbye; nothing is expected any more.
@@ -465,7 +472,7 @@ impl Session {
                     self.list_ended(list, Outcome::Whole);
                 }
             }
-            What::Presentation { uniqueid } => {
+            What::Presentation { uniqueid, late } => {
                 self.questions -= 1;
                 let message_text = words();
                 if refused && message_text.contains("ermission") {
@@ -476,14 +483,16 @@ impl Session {
                     .get("Value")
                     .filter(|value| !refused && !value.is_empty())
                     .map(|value| value.starts_with(b"prohib"));
-                self.tell(SessionEvent::Presentation { uniqueid, withheld });
+                if withheld.is_some() || !late {
+                    self.tell(SessionEvent::Presentation { uniqueid, withheld });
+                }
             }
         }
     }
 
     fn answer_challenge(&mut self, challenge: &str, now: Instant) {
         let digest =
-            Md5::new().chain_update(challenge).chain_update(self.account.secret.expose_secret()).finalize();
+            Md5::new().chain_update(challenge).chain_update(self.account.secret.expose()).finalize();
         let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         self.send_login(&[("AuthType", "MD5"), ("Key", &key)], now);
     }
@@ -491,7 +500,7 @@ impl Session {
     fn log_in_plainly(&mut self, words: &str, now: Instant) {
         if self.account.plain_allowed {
             let secret = self.account.secret.clone();
-            self.send_login(&[("Secret", secret.expose_secret())], now);
+            self.send_login(&[("Secret", secret.expose())], now);
         } else {
             let reason = format!(
                 "the PBX refuses the MD5 challenge (`{words}`), and the secret is not sent unencrypted over \
@@ -581,15 +590,21 @@ impl Session {
             What::Challenge | What::Login => self.die(format!("no answer to the log-in for {seconds} s")),
             // Events are as good a sign of life as the pong.
             What::Ping if self.heard_at > request.sent => {}
-            What::Ping => self.die(format!("no answer to a ping for {seconds} s")),
+            What::Ping => {
+                let seconds = self.timing.ping_deadline.as_secs();
+                self.die(format!("no answer to a ping for {seconds} s"));
+            }
             What::List(list) if self.resync.is_some() && list != List::Mailboxes => {
                 self.die(format!("no answer to {} for {seconds} s", list.action()));
             }
             What::List(list) => self.list_ended(list, Outcome::TimedOut),
             What::Filter => {}
-            What::Presentation { uniqueid } => {
-                self.questions -= 1;
-                self.tell(SessionEvent::Presentation { uniqueid, withheld: None });
+            What::Presentation { late: true, .. } => self.questions -= 1,
+            What::Presentation { uniqueid, late: false } => {
+                self.tell(SessionEvent::Presentation { uniqueid: uniqueid.clone(), withheld: None });
+                let deadline = request.sent + self.timing.answer;
+                let what = What::Presentation { uniqueid, late: true };
+                self.requests.insert(id, Request { deadline, what, ..request });
             }
         }
     }
@@ -602,7 +617,12 @@ impl Session {
         self.last_id += 1;
         let id = self.last_id;
         action::write(&mut self.output, name, &format!("{ID_PREFIX}{id}"), fields);
-        self.requests.insert(id, Request { id, what, sent: now, deadline: now + self.timing.answer });
+        let patience = match what {
+            What::Presentation { .. } => self.timing.presentation,
+            What::Ping => self.timing.ping_deadline,
+            _ => self.timing.answer,
+        };
+        self.requests.insert(id, Request { id, what, sent: now, deadline: now + patience });
     }
 
     fn take_request(&mut self, message: &Message<'_>) -> Option<Request> {

@@ -357,13 +357,20 @@ fn whether_a_number_may_be_shown_is_asked_of_the_channel() {
         "Response: Success\r\nActionID: ringdesk-8\r\nVariable: x\r\nValue: allowed_passed_screen\r\n\r\n",
     );
     stage.says("Response: Error\r\nActionID: ringdesk-10\r\nMessage: No such channel\r\n\r\n");
-    stage.wait();
-    let told =
-        |uniqueid: &str, withheld| SessionEvent::Presentation { uniqueid: uniqueid.to_owned(), withheld };
+    assert_eq!(stage.wait(), Duration::from_millis(250));
+    let told = |uniqueid: &str, withheld| SessionEvent::Presentation { uniqueid: uniqueid.to_owned(), withheld };
     assert_eq!(
         stage.told(),
         [told("1.2", Some(true)), told("1.1", Some(false)), told("1.3", None), told("1.4", None)]
     );
+    // Late is better than never: the number must not be shown any longer.
+    stage.says("Response: Success\r\nActionID: ringdesk-11\r\nValue: prohib_passed_screen\r\n\r\n");
+    assert_eq!(stage.told(), [told("1.4", Some(true))]);
+
+    stage.session.ask_presentation("1.5".to_owned(), "PJSIP/x", stage.now);
+    stage.wait();
+    assert_eq!(stage.wait(), Duration::from_millis(9750));
+    assert_eq!(stage.told(), [told("1.5", None)]);
     assert_eq!(stage.session.questions, 0);
 }
 
