@@ -8,11 +8,16 @@
 
 mod action;
 pub mod channel;
+pub mod counters;
+pub mod driver;
 pub mod frame;
 mod house;
 mod legs;
+pub mod link;
+mod mailbox;
 pub mod message;
 mod quirks;
 mod resync;
 pub mod session;
+mod tls;
 pub mod translate;

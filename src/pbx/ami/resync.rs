@@ -44,6 +44,14 @@ impl Translate {
         self.resync = Some(Resync::default());
     }
 
+    /// The lists have ended, whatever came of them. When no list was whole nothing is compared.
+    pub fn resync_ends(&mut self, whole: bool, now: Timestamp, out: &mut Vec<Heard>) {
+        if whole {
+            self.list_complete(now, out);
+        }
+        self.resync = None;
+    }
+
     pub(super) fn listed(&mut self, message: &Message<'_>) {
         let (Some(id), Some(name)) = (message.text("Uniqueid"), message.text("Channel")) else { return };
         let link = message.text("Linkedid").unwrap_or_else(|| id.clone()).into_owned();

@@ -46,9 +46,9 @@ pub struct Account {
     pub unwanted: &'static [&'static str],
 }
 
-/// The classes that are needed; `dialplan` would add most of the traffic and nothing else that
-/// counts.
-pub const CLASSES: &str = "system,call,agent";
+/// The classes that are of use; the PBX sends those that the account may read. `dialplan` is what shows
+/// FreePBX's ring groups and, without a new message, the voice mail; `user` is for pausing recordings.
+pub const CLASSES: &str = "system,call,agent,dialplan,user";
 
 /// Events of these classes that tell nothing about calls.
 pub const UNWANTED: &[&str] = &[
@@ -64,7 +64,6 @@ pub const UNWANTED: &[&str] = &[
     "PeerStatus",
     "ContactStatus",
     "Registry",
-    "MessageWaiting",
     "ChallengeSent",
     "SuccessfulAuth",
     "RequestBadFormat",
@@ -370,6 +369,11 @@ impl Session {
         &mut self.output
     }
 
+    /// Whether the session has something to tell.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Takes the next thing the session has to tell.
     pub fn take_event(&mut self) -> Option<SessionEvent> {
         self.events.pop_front()
@@ -547,8 +551,10 @@ impl Session {
         self.resync = Some(Resync::default());
         self.house_due = Some(now + self.timing.house_every);
         self.tell(SessionEvent::ResyncBegan);
-        self.ask_for_list(List::Channels, now);
+        // `Status` first: the translator compares when `CoreShowChannels` is complete, and only `Status`
+        // tells the number that was dialled first.
         self.ask_for_list(List::Status, now);
+        self.ask_for_list(List::Channels, now);
         self.read_house(now);
     }
 
