@@ -288,11 +288,15 @@ impl Running {
     /// A wall clock that is set moves the timers of calls along: they mean durations.
     fn see_jumps(&mut self) {
         let (wall, monotonic) = (self.desk.clock.now(), clock::instant());
-        let passed = SignedDuration::try_from(monotonic.duration_since(self.clocks.1)).unwrap_or(SignedDuration::ZERO);
+        let passed =
+            SignedDuration::try_from(monotonic.duration_since(self.clocks.1)).unwrap_or(SignedDuration::ZERO);
         let jump = wall.duration_since(self.clocks.0) - passed;
         self.clocks = (wall, monotonic);
         if jump.abs() > JUMP && self.desk.clock.is_system() {
-            tracing::warn!(seconds = jump.as_secs(), "the clock of this machine was set: timers of calls move along");
+            tracing::warn!(
+                seconds = jump.as_secs(),
+                "the clock of this machine was set: timers of calls move along"
+            );
             self.book.clock_jumped(jump);
         }
     }
@@ -434,7 +438,9 @@ impl Running {
         while let Err(error) = self.desk.journal.commit(&batch).await {
             self.journal_fails(&with_causes(&error)).await;
             if stop.is_cancelled() {
-                tracing::error!("stopped while the journal could not be written: the latest changes are lost");
+                tracing::error!(
+                    "stopped while the journal could not be written: the latest changes are lost"
+                );
                 return;
             }
         }
@@ -449,7 +455,10 @@ impl Running {
 
     async fn journal_fails(&mut self, error: &str) {
         if self.state.journal_error.as_deref() != Some(error) {
-            tracing::error!(error, "the journal cannot be used; calls are held in memory and it is tried again every second");
+            tracing::error!(
+                error,
+                "the journal cannot be used; calls are held in memory and it is tried again every second"
+            );
             self.state.journal_error = Some(error.to_owned());
             self.publish();
         }

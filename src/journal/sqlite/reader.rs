@@ -6,15 +6,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::super::{
-    CallRow, JournalError, OwedRow, OwedWork, Recovered, Story, Unreadable, WorkStanding,
-};
+use super::super::{CallRow, JournalError, OwedRow, OwedWork, Recovered, Story, Unreadable, WorkStanding};
 use super::{refusal, time, wave};
 use crate::call::{Call, CallId, SNAPSHOT_VERSION, StoryLine, Task, TicketId, Work};
 
 pub(super) const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM call WHERE id = ?1)
     OR EXISTS (SELECT 1 FROM work WHERE call = ?1) OR EXISTS (SELECT 1 FROM story WHERE call = ?1)";
-const CALLS: &str = "SELECT id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket
+const CALLS: &str =
+    "SELECT id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket
     FROM call ";
 const WORKS: &str = "SELECT call, seq, task, standing, attempts, due, last_error, worth_until, ended, note
     FROM work ";
@@ -178,7 +177,9 @@ fn read_work(row: &SqliteRow) -> Result<Result<OwedWork, Unreadable>, sqlx::Erro
 }
 
 fn newer(found: u32, known: u32) -> String {
-    format!("it has the form {found}, this version knows forms up to {known}: install the newer ringdesk again")
+    format!(
+        "it has the form {found}, this version knows forms up to {known}: install the newer ringdesk again"
+    )
 }
 
 /// Where the text breaks off, without the text: it holds a caller's data.

@@ -79,7 +79,16 @@ impl Driver {
         state: watch::Sender<LinkState>,
         clock: Clock,
     ) -> Self {
-        Self { ami, translate, desk, counters, state, clock, backoff: Backoff::default(), version: String::new() }
+        Self {
+            ami,
+            translate,
+            desk,
+            counters,
+            state,
+            clock,
+            backoff: Backoff::default(),
+            version: String::new(),
+        }
     }
 
     /// Connects, listens, and connects again, until `stop`.
@@ -193,7 +202,9 @@ impl Driver {
                 match sent.await {
                     Ok(Ok(())) => session.output().clear(),
                     Ok(Err(error)) => return lost(format!("it does not take what is sent: {error}")),
-                    Err(_) => return lost(format!("it does not take what is sent for {} s", WRITE.as_secs())),
+                    Err(_) => {
+                        return lost(format!("it does not take what is sent for {} s", WRITE.as_secs()));
+                    }
                 }
             }
             match closed {
@@ -276,8 +287,12 @@ impl Driver {
                     self.send(Input::House { source: self.ami.name.clone(), agents, queues }).await;
                 }
                 SessionEvent::NotAllowed { action, message } => self.not_allowed(action, &message),
-                SessionEvent::ShuttingDown => tracing::info!(pbx = %self.ami.name, "the PBX is shutting down"),
-                SessionEvent::LoginRefused { reason } => return Err(Ended { why: Why::LoginRefused, reason }),
+                SessionEvent::ShuttingDown => {
+                    tracing::info!(pbx = %self.ami.name, "the PBX is shutting down")
+                }
+                SessionEvent::LoginRefused { reason } => {
+                    return Err(Ended { why: Why::LoginRefused, reason });
+                }
                 SessionEvent::WrongPeer { reason } => return Err(Ended { why: Why::WrongPeer, reason }),
                 SessionEvent::Dead { reason } => return Err(Ended { why: Why::Lost, reason }),
             }
@@ -302,9 +317,14 @@ impl Driver {
 
     fn not_allowed(&self, action: &str, message: &str) {
         let (level, way_out) = match action {
-            "Filter" => (false, "the account has no right `system`; all events are read, which works as well"),
+            "Filter" => {
+                (false, "the account has no right `system`; all events are read, which works as well")
+            }
             "Getvar" => (true, "hidden numbers are not seen: give the account `write = call,reporting`"),
-            _ => (true, "calls that are up are not seen after a restart: give the account `write = call,reporting`"),
+            _ => (
+                true,
+                "calls that are up are not seen after a restart: give the account `write = call,reporting`",
+            ),
         };
         if level {
             tracing::warn!(pbx = %self.ami.name, action, message, "the PBX does not allow it: {way_out}");

@@ -495,8 +495,7 @@ impl Session {
     }
 
     fn answer_challenge(&mut self, challenge: &str, now: Instant) {
-        let digest =
-            Md5::new().chain_update(challenge).chain_update(self.account.secret.expose()).finalize();
+        let digest = Md5::new().chain_update(challenge).chain_update(self.account.secret.expose()).finalize();
         let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         self.send_login(&[("AuthType", "MD5"), ("Key", &key)], now);
     }

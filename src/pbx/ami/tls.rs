@@ -48,10 +48,7 @@ pub enum TlsError {
 /// # Errors
 ///
 /// When the config names things that cannot be used.
-pub fn connector(
-    tls: &config::Tls,
-    host: &str,
-) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+pub fn connector(tls: &config::Tls, host: &str) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
     let name = tls.server_name.as_deref().unwrap_or(host);
     let name = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
     let provider = Arc::new(ring::default_provider());
@@ -113,12 +110,10 @@ impl ServerCertVerifier for Verifier {
         let refusal = match &self.trust {
             Trust::Pin(pin) if *pin == found => return Ok(ServerCertVerified::assertion()),
             Trust::Pin(_) => Refusal::NotPinned,
-            Trust::Signed(by) => {
-                match by.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-                    Ok(verified) => return Ok(verified),
-                    Err(error) => Refusal::of(&error, name),
-                }
-            }
+            Trust::Signed(by) => match by.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+                Ok(verified) => return Ok(verified),
+                Err(error) => Refusal::of(&error, name),
+            },
         };
         let error = CertificateRefused { refusal, found };
         Err(CertificateError::Other(OtherError(Arc::new(error))).into())
@@ -217,6 +212,3 @@ pub(super) fn explain(error: &std::io::Error) -> (String, bool) {
         None => (format!("the connection broke during the TLS handshake: {error}"), false),
     }
 }
-
-#[cfg(test)]
-mod tests;

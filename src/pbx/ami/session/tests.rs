@@ -358,7 +358,8 @@ fn whether_a_number_may_be_shown_is_asked_of_the_channel() {
     );
     stage.says("Response: Error\r\nActionID: ringdesk-10\r\nMessage: No such channel\r\n\r\n");
     assert_eq!(stage.wait(), Duration::from_millis(250));
-    let told = |uniqueid: &str, withheld| SessionEvent::Presentation { uniqueid: uniqueid.to_owned(), withheld };
+    let told =
+        |uniqueid: &str, withheld| SessionEvent::Presentation { uniqueid: uniqueid.to_owned(), withheld };
     assert_eq!(
         stage.told(),
         [told("1.2", Some(true)), told("1.1", Some(false)), told("1.3", None), told("1.4", None)]
