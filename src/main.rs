@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ringdesk::cli::{self, Command, Exit};
+use ringdesk::cli::{self, Command};
 use ringdesk::config::Environment;
 
 fn main() -> ExitCode {
@@ -15,10 +15,11 @@ fn main() -> ExitCode {
         Command::Config(args) => cli::config::execute(&args),
         Command::Check(args) => cli::check::execute(&args, &environment),
         Command::Sandbox(args) => cli::sandbox::execute(&args),
-        Command::Run(_) | Command::Doctor(_) | Command::Replay(_) | Command::Demo(_) | Command::Calls(_) => {
-            cli::complain("this command is not part of this build");
-            Exit::Software
-        }
+        Command::Run(args) => cli::run::execute(&args, &environment),
+        Command::Replay(args) => cli::replay::execute(&args, &environment),
+        Command::Calls(args) => cli::calls::execute(&args, &environment),
+        Command::Demo(args) => cli::demo::execute(&args),
+        Command::Doctor(args) => cli::doctor::execute(&args, &environment),
     };
     exit.into()
 }

@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::call::{
-    Book, Call, CallId, Effect, Event, Heard, Identified, Rules, Standing, Step, Summary, Task, TicketId,
-    TicketStanding, Work,
+    Book, Call, CallId, Effect, Event, Heard, Identified, Rules, Step, Summary,
 };
 use crate::config::{Config, Source};
+use crate::observe;
 use crate::pbx::ami::frame::{FrameError, Framer};
 use crate::pbx::ami::message::Kind;
 use crate::pbx::ami::translate::Translate;
@@ -132,7 +132,7 @@ impl Player {
                     self.book.on(&heard, &self.rules)
                 }
                 Effect::Owe(work) => {
-                    let event = done_at_once(&work);
+                    let event = observe::pretend(&work).event;
                     self.book.delivered(&work, &event, self.now, &self.rules)
                 }
                 Effect::Withdraw { .. } => continue,
@@ -167,19 +167,5 @@ impl Player {
             calls.push(Replayed { summary: Summary::from(call), effects });
         }
         calls
-    }
-}
-
-/// The CRM of the dry run.
-fn done_at_once(work: &Work) -> Event {
-    match &work.task {
-        Task::CreateTicket(draft) => Event::TicketStands(TicketStanding {
-            ticket: TicketId(1),
-            requester: Standing::AsDrafted,
-            popped: draft.pop.as_ref().map(|agent| agent.extension.clone()),
-            pops_possible: true,
-        }),
-        Task::UpdateTicket { .. } => Event::TicketUpdated,
-        Task::PopScreen { agent, .. } => Event::ScreenPopped { extension: agent.extension.clone() },
     }
 }

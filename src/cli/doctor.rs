@@ -1,6 +1,23 @@
 //! `ringdesk doctor`
 
-use super::ConfigFile;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::{ConfigFile, Exit, complain, print, with_causes};
+use crate::assembly;
+use crate::call::Agent;
+use crate::clock::Clock;
+use crate::config::{Ami, Config, Environment, Mode, Source};
+use crate::crm::{Crm, CrmError};
+use crate::directory::Directory;
+use crate::lifecycle::Lifecycle;
+use crate::pbx::Input;
+use crate::pbx::ami::counters::Counters;
+use crate::pbx::ami::driver::{Driver, LinkState};
+use crate::pbx::ami::translate::Translate;
+use crate::rules;
 
 /// Ask PBX and Zendesk whether all is set up, and say what to do
 ///
@@ -10,4 +27,189 @@ pub struct Args {
     #[command(flatten)]
     #[expect(missing_docs, reason = "text here would hide the command's own")]
     pub config: ConfigFile,
+}
+
+/// How long the PBX may take to tell all that is up.
+const PBX: Duration = Duration::from_secs(20);
+
+/// Examines.
+pub fn execute(args: &Args, environment: &Environment) -> Exit {
+    let config = match Config::load(&args.config.path, environment) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&with_causes(&error));
+            return Exit::Config;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return Exit::Software;
+        }
+    };
+    runtime.block_on(examine(config))
+}
+
+/// What was found, and how bad it is.
+#[derive(Default)]
+struct Findings {
+    wrong: usize,
+    warned: usize,
+}
+
+impl Findings {
+    fn good(&self, text: &str) {
+        print(&format!("ok       {text}\n"));
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.warned += 1;
+        print(&format!("warning  {text}\n"));
+    }
+
+    fn wrong(&mut self, text: &str) {
+        self.wrong += 1;
+        print(&format!("problem  {text}\n"));
+    }
+}
+
+async fn examine(mut config: Config) -> Exit {
+    // Nothing may be made: neither a default user nor anything else.
+    config.mode = Mode::Observe;
+    let mut findings = Findings::default();
+    for warning in &config.warnings {
+        findings.warn(&warning.to_string());
+    }
+    let clock = Clock::system();
+    let crm = match assembly::crm(&config, None, clock.clone()) {
+        Ok((crm, _)) => crm,
+        Err(error) => {
+            findings.wrong(&with_causes(&error));
+            return Exit::Config;
+        }
+    };
+    let directory = Directory::new(assembly::house_rules(&config), crm.clone(), clock.clone());
+    for source in &config.sources {
+        let Source::Ami(ami) = source;
+        examine_pbx(&config, ami, &directory, &clock, &mut findings).await;
+    }
+    examine_crm(&crm, &mut findings).await;
+    examine_house(&config, &directory, &crm, &mut findings).await;
+    match (findings.wrong, findings.warned) {
+        (0, 0) => print("\nAll is well.\n"),
+        (0, warned) => print(&format!("\nIt will work; {warned} warnings.\n")),
+        (wrong, warned) => print(&format!("\n{wrong} problems, {warned} warnings.\n")),
+    };
+    if findings.wrong == 0 { Exit::Done } else { Exit::Unavailable }
+}
+
+async fn examine_pbx(config: &Config, ami: &Ami, directory: &Directory, clock: &Clock, findings: &mut Findings) {
+    let (inputs_tx, mut inputs) = mpsc::channel(64);
+    let (state_tx, mut state) = watch::channel(LinkState::Reading);
+    let lifecycle = Lifecycle::new();
+    let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false);
+    let driver = Driver::new(ami.clone(), translate, inputs_tx, Arc::new(Counters::default()), state_tx, clock.clone());
+    lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
+    let place = format!("PBX {} at {}:{}", ami.name, ami.host, ami.port);
+    let mut house: Option<(Vec<Agent>, Vec<String>)> = None;
+    let mut up = 0;
+    let told = async {
+        loop {
+            tokio::select! {
+                input = inputs.recv() => match input {
+                    Some(Input::House { agents, queues, .. }) => {
+                        house = Some((agents, queues.into_iter().map(|(name, _)| name).collect()));
+                    }
+                    Some(Input::Resynced { present, .. }) => up = present.len(),
+                    Some(_) => {}
+                    None => return,
+                },
+                changed = state.changed() => if changed.is_err() { return },
+            }
+            match &*state.borrow() {
+                LinkState::Down { .. } => return,
+                LinkState::Live { .. } if house.is_some() => return,
+                _ => {}
+            }
+        }
+    };
+    let in_time = tokio::time::timeout(PBX, told).await.is_ok();
+    match &*state.borrow() {
+        LinkState::Live { version } => {
+            findings.good(&format!("{place}: logged in, Asterisk Call Manager/{version}, {up} calls up"));
+        }
+        LinkState::Down { reason } => findings.wrong(&format!("{place}: {reason}")),
+        LinkState::Reading => findings.wrong(&format!("{place}: it did not tell what is up within {} s", PBX.as_secs())),
+    }
+    match house {
+        Some((agents, queues)) => {
+            let with_email = agents.iter().filter(|agent| agent.email.is_some()).count();
+            findings.good(&format!(
+                "{place}: {} voice mailboxes, {with_email} of them with an e-mail address; queues: {}",
+                agents.len(),
+                if queues.is_empty() { "none".to_owned() } else { queues.join(", ") }
+            ));
+            for group in &config.groups {
+                if let crate::config::ReachedBy::Queue(queue) = &group.reached_by
+                    && !queues.contains(queue)
+                {
+                    findings.wrong(&format!("group {}: the PBX has no queue `{queue}`; it has {}", group.name, queues.join(", ")));
+                }
+            }
+            directory.pbx_tells(ami.name.clone(), agents, queues);
+        }
+        None if in_time => {}
+        None => findings.warn(&format!("{place}: users and queues were not told")),
+    }
+    lifecycle.stop();
+    lifecycle.ended().await;
+}
+
+async fn examine_crm(crm: &Crm, findings: &mut Findings) {
+    match crm.login().await {
+        Ok(login) => {
+            findings.good(&format!("Zendesk: logged in as {} ({})", login.user.name, login.role));
+            for warning in &login.warnings {
+                findings.warn(warning);
+            }
+            if login.role != "admin" {
+                findings.warn(
+                    "Zendesk: the account is no admin: people cannot be read in advance, so that each caller is searched; let an admin create the OAuth client",
+                );
+            }
+        }
+        Err(error) => findings.wrong(&format!("Zendesk: {}", with_causes(&error))),
+    }
+}
+
+async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findings: &mut Findings) {
+    if let Err(error) = directory.refresh().await {
+        findings.wrong(&format!("agents and groups cannot be read: {}", with_causes(&error)));
+        return;
+    }
+    let house = directory.house();
+    for agent in house.matching.agents.iter().filter(|agent| agent.id.is_some()) {
+        let email = agent.agent.email.as_deref().unwrap_or("");
+        findings.good(&format!("agent {}: {email}", agent.agent.extension));
+    }
+    for group in &config.groups {
+        let matched = house.groups().iter().any(|matched| matched.name == group.name && matched.id.is_some());
+        if matched {
+            findings.good(&format!("group {}: `{}` in Zendesk", group.name, group.crm_group));
+        }
+        if group.record {
+            findings.warn(&format!("group {}: callers must be told of the recording; the announcement is the PBX's task", group.name));
+        }
+    }
+    for problem in &house.matching.problems {
+        findings.warn(&problem.to_string());
+    }
+    let email = config.callers.default_user.as_str();
+    match crm.find_user(email).await {
+        Ok(Some(_)) => findings.good(&format!("default user: {email}")),
+        Ok(None) => findings.warn(&format!("default user: {email} does not exist yet; it is made at the first start")),
+        Err(CrmError::LoginRefused(_)) => {}
+        Err(error) => findings.wrong(&format!("default user: {}", with_causes(&error))),
+    }
 }

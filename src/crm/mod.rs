@@ -167,6 +167,16 @@ impl Crm {
         }
     }
 
+    /// Finds an active user by e-mail address; makes nothing.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn find_user(&self, email: &str) -> Result<Option<PersonId>, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.find_user(email).await,
+        }
+    }
+
     /// Searches persons who may have this number. The hits are candidates: the phone book compares.
     ///
     /// # Errors

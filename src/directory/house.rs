@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,6 +31,9 @@ pub struct HouseRules {
     pub default_user: String,
     /// The default user's name, should it have to be made.
     pub default_user_name: String,
+    /// Nothing is made in the CRM: a default user that is missing stays missing (`mode = "observe"`,
+    /// `ringdesk doctor`).
+    pub only_look: bool,
 }
 
 /// The house as it is matched now.
@@ -73,7 +76,7 @@ impl House {
 pub struct Directory(Arc<Inner>);
 
 struct Inner {
-    rules: HouseRules,
+    rules: RwLock<Arc<HouseRules>>,
     crm: Arc<dyn AskHouse>,
     clock: Clock,
     parts: Mutex<Parts>,
@@ -125,7 +128,7 @@ impl Directory {
 
     fn asking(rules: HouseRules, crm: Arc<dyn AskHouse>, clock: Clock) -> Self {
         let directory = Self(Arc::new(Inner {
-            rules,
+            rules: RwLock::new(Arc::new(rules)),
             crm,
             clock,
             parts: Mutex::default(),
@@ -172,6 +175,15 @@ impl Directory {
         result
     }
 
+    /// Takes over what the config says now, and has everything read again.
+    pub fn rules_changed(&self, rules: HouseRules) {
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        let mut parts = self.0.parts();
+        self.0.publish(&mut parts);
+        drop(parts);
+        self.refresh_now();
+    }
+
     /// Has the task of [`Directory::run`] refresh at once.
     pub fn refresh_now(&self) {
         self.0.refresh_now.notify_one();
@@ -200,7 +212,7 @@ impl Directory {
                         "agents and groups are matched"
                     );
                     failures = 0;
-                    self.0.rules.refresh
+                    self.0.rules().refresh
                 }
                 Err(error) => {
                     if failures == 0 {
@@ -239,6 +251,10 @@ impl Resolve for Directory {
 }
 
 impl Inner {
+    fn rules(&self) -> Arc<HouseRules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn ask(&self) -> Result<(), CrmError> {
         let roster = self.crm.roster().await?;
         {
@@ -247,8 +263,12 @@ impl Inner {
             parts.last_refresh = Some(self.clock.now());
             self.publish(&mut parts);
         }
-        let email = &self.rules.default_user;
-        let found = self.crm.default_user(email, &self.rules.default_user_name).await;
+        let rules = self.rules();
+        if rules.only_look {
+            return Ok(());
+        }
+        let email = &rules.default_user;
+        let found = self.crm.default_user(email, &rules.default_user_name).await;
         let mut parts = self.parts();
         match found {
             Ok(id) => {
@@ -267,7 +287,8 @@ impl Inner {
     }
 
     async fn read_csv(&self) -> (Vec<Agent>, Vec<Problem>) {
-        let Some(file) = &self.rules.csv_file else {
+        let rules = self.rules();
+        let Some(file) = &rules.csv_file else {
             return (Vec::new(), Vec::new());
         };
         let problem = |error: &dyn std::fmt::Display| Problem::Csv(format!("{}: {error}", file.display()));
@@ -282,8 +303,9 @@ impl Inner {
 
     /// Matches anew and shows the result.
     fn publish(&self, parts: &mut Parts) {
-        let mut told = Told { groups: self.rules.groups.clone(), ..Told::default() };
-        told.agents.extend(self.rules.agents.iter().map(|agent| (ToldBy::Config, agent.clone())));
+        let rules = self.rules();
+        let mut told = Told { groups: rules.groups.clone(), ..Told::default() };
+        told.agents.extend(rules.agents.iter().map(|agent| (ToldBy::Config, agent.clone())));
         told.agents.extend(parts.csv.iter().map(|agent| (ToldBy::Csv, agent.clone())));
         for (source, (agents, queues)) in &parts.pbxs {
             told.agents.extend(agents.iter().map(|agent| (ToldBy::Pbx(source.clone()), agent.clone())));

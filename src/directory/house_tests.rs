@@ -66,6 +66,7 @@ fn directory(office: Office, csv_file: Option<PathBuf>) -> (Directory, Arc<Offic
         refresh: Duration::from_secs(4 * 3600),
         default_user: "telephone@example.com".to_owned(),
         default_user_name: "Unknown caller".to_owned(),
+        only_look: false,
     };
     let office = Arc::new(office);
     let clock = Clock::standing_at(Timestamp::from_second(1_795_000_000).unwrap());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::errand::{Ask, Errand};
-use super::failure::{Answer, Complaint, Failure};
+use super::failure::{Answer, Failure};
 use super::newcomer;
 use super::pop::{self, Shown};
 use super::{Doubt, Undone};
@@ -255,12 +255,12 @@ impl Form {
         let left = if complaint.about("requester") {
             self.leave_requester()
         } else if complaint.about("assignee") || complaint.about("group") {
-            self.leave_pair(&complaint)
+            self.leave_pair()
         } else if complaint.fields.is_empty() && by_voice {
             // The agent of the screen is checked first, and refused with an empty body.
-            self.pop.take().is_some() || self.leave_pair(&complaint) || self.leave_requester()
+            self.pop.take().is_some() || self.leave_pair() || self.leave_requester()
         } else {
-            self.leave_pair(&complaint) || self.leave_requester() || (by_voice && self.pop.take().is_some())
+            self.leave_pair() || self.leave_requester() || (by_voice && self.pop.take().is_some())
         };
         self.left_out += usize::from(left);
         left
@@ -277,11 +277,11 @@ impl Form {
         }
     }
 
-    /// The group stays before the agent: the ticket opens at the agent all the same.
-    fn leave_pair(&mut self, complaint: &Complaint) -> bool {
+    /// The agent who spoke with the caller stays before the group: Zendesk then takes the agent's own.
+    fn leave_pair(&mut self) -> bool {
         let next = match (self.pair, self.agent, self.group) {
-            (Pair::Both, Some(_), Some(_)) => Pair::GroupAlone,
-            (Pair::GroupAlone, Some(_), Some(_)) if !complaint.about("assignee") => Pair::AgentAlone,
+            (Pair::Both, Some(_), Some(_)) => Pair::AgentAlone,
+            (Pair::AgentAlone, Some(_), Some(_)) => Pair::GroupAlone,
             (Pair::Neither, ..) | (_, None, None) => return false,
             _ => Pair::Neither,
         };
@@ -355,19 +355,17 @@ mod tests {
             pop: None,
             left_out: 0,
         };
-        let about = |field: &str| Complaint { fields: vec![field.to_owned()], ..Complaint::default() };
-        let steps = |mut form: Form, field: &str| {
+        let steps = |mut form: Form| {
             let mut steps = Vec::new();
-            while form.leave_pair(&about(field)) {
+            while form.leave_pair() {
                 steps.push(form.pair);
             }
             steps
         };
         let (agent, group) = (Some(7), Some(8));
-        assert_eq!(steps(form(agent, group), "assignee_id"), [Pair::GroupAlone, Pair::Neither]);
-        assert_eq!(steps(form(agent, group), "group"), [Pair::GroupAlone, Pair::AgentAlone, Pair::Neither]);
-        assert_eq!(steps(form(agent, None), "assignee"), [Pair::Neither]);
-        assert_eq!(steps(form(None, group), "group"), [Pair::Neither]);
-        assert!(steps(form(None, None), "group").is_empty());
+        assert_eq!(steps(form(agent, group)), [Pair::AgentAlone, Pair::GroupAlone, Pair::Neither]);
+        assert_eq!(steps(form(agent, None)), [Pair::Neither]);
+        assert_eq!(steps(form(None, group)), [Pair::Neither]);
+        assert!(steps(form(None, None)).is_empty());
     }
 }

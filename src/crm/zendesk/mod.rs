@@ -36,7 +36,8 @@ pub use options::{Credentials, Options, PhoneField, PhoneFieldError, Voice};
 
 use crate::call::{E164, Person, PersonId, Task, Urgency, Work};
 use crate::clock::{self, Clock};
-use crate::crm::http::{self, LineError, Patience};
+pub use crate::crm::http::LineError;
+use crate::crm::http::{self, Patience};
 use crate::crm::{CrmError, Login, PeoplePage, PersonRecord, Resolve, Roster};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
@@ -194,6 +195,15 @@ impl Zendesk {
         let what = "finding the default user";
         let errand = Errand::new(self, Urgency::Soon);
         newcomer::default_user(&errand, email, name).await.map_err(|failure| failure.asked(what))
+    }
+
+    /// Finds an active user by e-mail address; makes nothing.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn find_user(&self, email: &str) -> Result<Option<PersonId>, CrmError> {
+        let what = "finding the default user";
+        newcomer::by_email(&Errand::new(self, Urgency::Soon), email).await.map_err(|failure| failure.asked(what))
     }
 
     /// Searches persons who may have this number. The hits are candidates: the phone book compares.

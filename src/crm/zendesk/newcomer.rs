@@ -127,7 +127,7 @@ pub(super) async fn default_user(errand: &Errand<'_>, email: &str, name: &str) -
     Err(Failure::Odd { unclear: false, reason: answer.reason() })
 }
 
-async fn by_email(errand: &Errand<'_>, email: &str) -> Result<Option<PersonId>, Failure> {
+pub(super) async fn by_email(errand: &Errand<'_>, email: &str) -> Result<Option<PersonId>, Failure> {
     let query = format!("email:\"{}\"", email.replace(['"', '\\'], ""));
     let answer = errand.ask(&Ask::get("/users/search", &[]).query("query", query)).await?;
     let found =

@@ -1,0 +1,112 @@
+//! The parts of the daemon, made of the config: what `run`, `doctor` and the demo share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::call::Agent;
+use crate::clock::Clock;
+use crate::config::{self, Config, JournalUrl, ReachedBy, ZendeskLogin};
+use crate::crm::Crm;
+use crate::crm::zendesk::{Credentials, LineError, Options, PhoneField, Voice, Zendesk};
+use crate::directory::{HouseRules, WantedGroup};
+use crate::phonebook::{BookRules, Several};
+
+/// The file of the journal.
+pub fn journal_path(config: &Config) -> &Path {
+    match &config.journal.url {
+        JournalUrl::Sqlite(path) => path,
+    }
+}
+
+/// The file of the kept phone book, beside the journal.
+pub fn phonebook_path(config: &Config) -> PathBuf {
+    journal_path(config).with_file_name("phonebook.db")
+}
+
+/// The CRM's client. `voice_known` is what an earlier run found out about screen pops.
+///
+/// # Errors
+/// When the client cannot be made of these options.
+pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<(Crm, Arc<Zendesk>), LineError> {
+    let config::Crm::Zendesk(zendesk) = &config.crm;
+    let credentials = match &zendesk.login {
+        ZendeskLogin::OAuth { client_id, client_secret, scope } => Credentials::ClientCredentials {
+            client_id: client_id.clone(),
+            client_secret: SecretString::from(client_secret.expose().to_owned()),
+            scope: scope.clone(),
+        },
+        ZendeskLogin::Token { email, api_token } => Credentials::ApiToken {
+            email: email.as_str().to_owned(),
+            token: SecretString::from(api_token.expose().to_owned()),
+        },
+    };
+    let options = Options {
+        url: zendesk.url.clone(),
+        credentials,
+        voice: match zendesk.voice {
+            config::Voice::Auto => Voice::Auto,
+            config::Voice::Off => Voice::Off,
+        },
+        voice_known,
+        request_timeout: zendesk.request_timeout,
+        connect_timeout: zendesk.connect_timeout,
+        requests_per_minute: zendesk.requests_per_minute,
+        max_in_flight: zendesk.max_in_flight,
+        phone_fields: phone_fields(config),
+    };
+    let client = Arc::new(Zendesk::new(options, clock)?);
+    Ok((Crm::Zendesk(Arc::clone(&client)), client))
+}
+
+fn phone_fields(config: &Config) -> Vec<PhoneField> {
+    let field = |field: &config::PhoneField| match field {
+        config::PhoneField::Phone => PhoneField::Phone,
+        config::PhoneField::Identity => PhoneField::Identity,
+        config::PhoneField::UserField(key) => PhoneField::UserField(key.clone()),
+    };
+    config.callers.phone_fields.iter().map(field).collect()
+}
+
+/// The rules of the phone book.
+pub fn book_rules(config: &Config) -> BookRules {
+    let config::Crm::Zendesk(zendesk) = &config.crm;
+    BookRules {
+        several: match config.callers.several {
+            config::Several::Unknown => Several::Unknown,
+            config::Several::First => Several::First,
+        },
+        refresh: config.callers.refresh,
+        keep_found: config.callers.keep_found,
+        keep_not_found: config.callers.keep_not_found,
+        search_timeout: config.callers.search_timeout,
+        origin: format!("{} {:?}", zendesk.url, config.callers.phone_fields),
+    }
+}
+
+/// What the directory is told by the config.
+pub fn house_rules(config: &Config) -> HouseRules {
+    let groups = config.groups.iter().map(|group| WantedGroup {
+        name: group.name.clone(),
+        crm_name: group.crm_group.clone(),
+        queue: match &group.reached_by {
+            ReachedBy::Queue(queue) => Some(queue.clone()),
+            ReachedBy::Extension(_) | ReachedBy::Did(_) => None,
+        },
+    });
+    let agents = config.listed_agents.iter().map(|agent| Agent {
+        extension: agent.extension.clone(),
+        email: Some(agent.email.as_str().to_owned()),
+        name: agent.name.clone(),
+    });
+    HouseRules {
+        agents: agents.collect(),
+        groups: groups.collect(),
+        csv_file: config.agents.csv_file.clone(),
+        refresh: config.agents.refresh,
+        default_user: config.callers.default_user.as_str().to_owned(),
+        default_user_name: config.callers.default_user_name.clone(),
+        only_look: config.mode == config::Mode::Observe,
+    }
+}

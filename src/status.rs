@@ -1,0 +1,286 @@
+//! How the daemon stands: what the status page, the metrics and the health checks show.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::call::SourceName;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::crm::zendesk::Zendesk;
+use crate::desk::DeskState;
+use crate::directory::Directory;
+use crate::dispatch::Load;
+use crate::pbx::ami::counters::Counters;
+use crate::pbx::ami::driver::LinkState;
+use crate::phonebook::BookStatus;
+use crate::run::CrmLogin;
+
+/// Everything that can be looked at. Looking changes nothing.
+#[derive(Clone)]
+pub struct Status {
+    /// The config that is in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// The sources.
+    pub pbx: Vec<PbxView>,
+    /// The calls.
+    pub desk: watch::Receiver<DeskState>,
+    /// The owed work.
+    pub load: watch::Receiver<Load>,
+    /// The CRM's log-in.
+    pub crm_login: watch::Receiver<CrmLogin>,
+    /// Who is who.
+    pub directory: Directory,
+    /// The phone book.
+    pub phonebook: watch::Receiver<BookStatus>,
+    /// The CRM's client.
+    pub zendesk: Arc<Zendesk>,
+    /// The clock.
+    pub clock: Clock,
+    /// Since when the daemon runs.
+    pub started: Timestamp,
+}
+
+/// One source.
+#[derive(Clone)]
+pub struct PbxView {
+    /// Its name.
+    pub name: SourceName,
+    /// The connection.
+    pub state: watch::Receiver<LinkState>,
+    /// What it has done.
+    pub counters: Arc<Counters>,
+}
+
+/// The status at one moment, as `/status.json` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// The program's version.
+    pub version: &'static str,
+    /// Since when it runs.
+    pub started: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// Whether calls are served.
+    pub ready: bool,
+    /// What is missing for that.
+    pub not_ready: Vec<String>,
+    /// The sources.
+    pub pbx: Vec<PbxSnapshot>,
+    /// The CRM.
+    pub crm: CrmSnapshot,
+    /// The calls.
+    pub calls: CallsSnapshot,
+    /// The directory.
+    pub directory: DirectorySnapshot,
+    /// The phone book.
+    pub phone_book: PhoneBookSnapshot,
+    /// Why the journal cannot be written, while it cannot.
+    pub journal_error: Option<String>,
+}
+
+/// A source.
+#[derive(Clone, Debug, Serialize)]
+pub struct PbxSnapshot {
+    /// Its name.
+    pub name: String,
+    /// `live`, `reading` or `down`.
+    pub state: &'static str,
+    /// The protocol's version, or why it is down.
+    pub detail: String,
+    /// Messages read since the start.
+    pub messages: u64,
+    /// What happened to calls, since the start.
+    pub events: u64,
+    /// Lines that were skipped as broken.
+    pub broken_lines: u64,
+    /// Connections that were lost.
+    pub lost: u64,
+    /// Log-ins that were refused.
+    pub logins_refused: u64,
+}
+
+/// The CRM.
+#[derive(Clone, Debug, Serialize)]
+pub struct CrmSnapshot {
+    /// `proven`, `failed` or `unknown`.
+    pub login: &'static str,
+    /// Who we are, or why it failed.
+    pub detail: String,
+    /// It did not answer the last time.
+    pub away: bool,
+    /// Whether tickets open on screens; `None` until it was found out.
+    pub screen_pops: Option<bool>,
+    /// Work that is owed.
+    pub owed: usize,
+    /// Work that is being done.
+    pub in_flight: usize,
+    /// Requests that were answered well, refused, limited (429), answered with 5xx, not answered.
+    pub requests: [u64; 5],
+}
+
+/// The calls.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallsSnapshot {
+    /// Up now.
+    pub up: usize,
+    /// Ended and in wrap-up, or kept for owed work.
+    pub ended: usize,
+    /// Heard since the start.
+    pub heard: u64,
+    /// Answered by an agent, since the start.
+    pub answered: u64,
+    /// Tickets made since the start.
+    pub tickets: u64,
+    /// Work that was refused since the start.
+    pub refused: u64,
+}
+
+/// The directory.
+#[derive(Clone, Debug, Serialize)]
+pub struct DirectorySnapshot {
+    /// The CRM's agents and groups were read.
+    pub read: bool,
+    /// Agents of the house, and how many of them the CRM knows.
+    pub agents: [usize; 2],
+    /// Groups of the house, and how many of them the CRM knows.
+    pub groups: [usize; 2],
+    /// The default user was found or made.
+    pub default_user: bool,
+    /// What does not match, with reason and way out.
+    pub problems: Vec<String>,
+}
+
+/// The phone book.
+#[derive(Clone, Debug, Serialize)]
+pub struct PhoneBookSnapshot {
+    /// Nothing more is to be waited for.
+    pub ready: bool,
+    /// Persons.
+    pub people: usize,
+    /// Numbers.
+    pub numbers: usize,
+    /// When it was last refreshed.
+    pub last_refresh: Option<Timestamp>,
+    /// Searches so far, and how many of them failed.
+    pub searches: [u64; 2],
+    /// The last error.
+    pub last_error: Option<String>,
+}
+
+impl Status {
+    /// What is missing until calls are served; empty when they are.
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for pbx in &self.pbx {
+            match &*pbx.state.borrow() {
+                LinkState::Live { .. } => {}
+                LinkState::Reading => missing.push(format!("the PBX {} is being read", pbx.name)),
+                LinkState::Down { reason } => missing.push(format!("the PBX {} is away: {reason}", pbx.name)),
+            }
+        }
+        let house = self.directory.house();
+        if !house.read {
+            let why = house.last_error.clone().map(|error| format!(": {error}")).unwrap_or_default();
+            missing.push(format!("agents and groups of the CRM are not read yet{why}"));
+        }
+        let book = self.phonebook.borrow();
+        if !book.ready {
+            let why = book.last_error.clone().map(|error| format!(": {error}")).unwrap_or_default();
+            missing.push(format!("the phone book is not read yet{why}"));
+        }
+        missing
+    }
+
+    /// The status at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let not_ready = self.not_ready();
+        let (desk, load, book) = (self.desk.borrow().clone(), *self.load.borrow(), self.phonebook.borrow().clone());
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            now: self.clock.now(),
+            ready: not_ready.is_empty(),
+            not_ready,
+            pbx: self.pbx.iter().map(PbxView::snapshot).collect(),
+            crm: self.crm(load),
+            calls: CallsSnapshot {
+                up: desk.up,
+                ended: desk.ended,
+                heard: desk.heard,
+                answered: desk.answered,
+                tickets: desk.tickets,
+                refused: desk.refused,
+            },
+            directory: self.directory_snapshot(),
+            phone_book: PhoneBookSnapshot {
+                ready: book.ready,
+                people: book.people,
+                numbers: book.numbers,
+                last_refresh: book.last_refresh,
+                searches: [book.searches, book.failed_searches],
+                last_error: book.last_error,
+            },
+            journal_error: desk.journal_error,
+        }
+    }
+
+    fn crm(&self, load: Load) -> CrmSnapshot {
+        let (login, detail) = match &*self.crm_login.borrow() {
+            CrmLogin::Unknown => ("unknown", String::new()),
+            CrmLogin::Proven { name, role } => ("proven", format!("{name} ({role})")),
+            CrmLogin::Failed { reason } => ("failed", reason.clone()),
+        };
+        let counters = self.zendesk.counters();
+        CrmSnapshot {
+            login,
+            detail,
+            away: load.crm_away,
+            screen_pops: self.zendesk.voice_available(),
+            owed: load.owed,
+            in_flight: load.in_flight,
+            requests: [
+                counters.succeeded.load(Relaxed),
+                counters.refused.load(Relaxed),
+                counters.limited.load(Relaxed),
+                counters.failed.load(Relaxed),
+                counters.unanswered.load(Relaxed),
+            ],
+        }
+    }
+
+    fn directory_snapshot(&self) -> DirectorySnapshot {
+        let house = self.directory.house();
+        let (agents, groups) = (&house.matching.agents, &house.matching.groups);
+        DirectorySnapshot {
+            read: house.read,
+            agents: [agents.len(), agents.iter().filter(|agent| agent.id.is_some()).count()],
+            groups: [groups.len(), groups.iter().filter(|group| group.id.is_some()).count()],
+            default_user: house.default_user.is_some(),
+            problems: house.matching.problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl PbxView {
+    fn snapshot(&self) -> PbxSnapshot {
+        let (state, detail) = match &*self.state.borrow() {
+            LinkState::Live { version } => ("live", format!("Asterisk Call Manager/{version}")),
+            LinkState::Reading => ("reading", String::new()),
+            LinkState::Down { reason } => ("down", reason.clone()),
+        };
+        PbxSnapshot {
+            name: self.name.to_string(),
+            state,
+            detail,
+            messages: self.counters.messages.load(Relaxed),
+            events: self.counters.events.load(Relaxed),
+            broken_lines: self.counters.broken_lines.load(Relaxed),
+            lost: self.counters.lost.load(Relaxed),
+            logins_refused: self.counters.logins_refused.load(Relaxed),
+        }
+    }
+}
