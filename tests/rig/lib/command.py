@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 
@@ -23,12 +24,20 @@ def arguments():
     start.add_argument("--channelvars", default="", help="manager.conf `channelvars`, e.g. FROM_DID,NODEST")
     start.add_argument("--systemname", default="", help="asterisk.conf `systemname`: ids begin with it")
 
+    start.add_argument("--watch", type=int, metavar="PID",
+                       help="end Asterisk when this process ends (the process that calls `rig start`)")
+    start.add_argument("--keep", action="store_true", help="let Asterisk run until `rig stop`")
+
+    restart = commands.add_parser("restart", help="end Asterisk and start it again on the same ports")
+    restart.add_argument("dir")
+    restart.add_argument("--hard", action="store_true", help="kill -9 instead of an orderly end")
+
     stop = commands.add_parser("stop", help="stop it")
     stop.add_argument("dir")
 
     commands.add_parser("list", help="name the scenarios")
 
-    for name, text in (("call", "place the calls of a scenario; prints the truth as one line of JSON"),
+    for name, text in (("call", "place the calls of a scenario; prints the truth, a line of JSON for each call"),
                        ("capture", "the same, and keep what a listener on AMI was sent")):
         sub = commands.add_parser(name, help=text)
         sub.add_argument("dir")
@@ -45,25 +54,40 @@ def arguments():
     return parser.parse_args()
 
 
+async def with_parent(work):
+    """Does `work`, but stops when the process that asked for it is gone."""
+    parent, task = os.getppid(), asyncio.ensure_future(work)
+    while not (await asyncio.wait({task}, timeout=0.5))[0]:
+        if os.getppid() != parent:
+            task.cancel()
+    return await task
+
+
 def main():
     options = arguments()
     began = time.monotonic()
     try:
         if options.command == "start":
+            watched = 0 if options.keep else options.watch or os.getppid()
             environment = house.start(options.dir, options.version, options.dialplan, options.channelvars,
-                                      options.systemname)
+                                      options.systemname, watched)
             print("".join(f"{k}={v}\n" for k, v in environment.items()), end="")
+        elif options.command == "restart":
+            house.restart(options.dir, options.hard)
         elif options.command == "stop":
             house.stop(options.dir)
         elif options.command == "list":
             for name, function in SCENARIOS.items():
                 print(f"{name:28}{' '.join(function.__doc__.split())}")
         elif options.command == "call":
-            truth = asyncio.run(play(options.dir, options.scenario, options))
-            print(json.dumps(truth, ensure_ascii=False))
+            truth = asyncio.run(with_parent(play(options.dir, options.scenario, options)))
+            for call in truth["calls"]:
+                print(json.dumps({"scenario": options.scenario, **call}, ensure_ascii=False))
         else:
-            asyncio.run(capture.capture(options))
+            asyncio.run(with_parent(capture.capture(options)))
             print(f"{options.file or options.scenario}: {time.monotonic() - began:.1f} s", file=sys.stderr)
+    except asyncio.CancelledError:
+        return 1
     except RigError as error:
         print(f"rig: {error}", file=sys.stderr)
         return 1

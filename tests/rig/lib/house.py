@@ -12,6 +12,7 @@ import time
 import wave
 from pathlib import Path
 
+import guard
 from ami import Ami
 from ports import free_port, free_tcp_port
 from words import RigError
@@ -120,7 +121,8 @@ def make_certificate(folder):
     (folder / "ami.pem").write_bytes((folder / "ami.key").read_bytes() + (folder / "ami.crt").read_bytes())
 
 
-def start(folder, version="22", dialplan="plain", channelvars="", systemname="", tries=3):
+def start(folder, version="22", dialplan="plain", channelvars="", systemname="", watched=0, tries=3):
+    """Starts a guard with its Asterisk, which ends when the process `watched` ends; returns the rig's environment."""
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if is_running(folder):
@@ -130,21 +132,20 @@ def start(folder, version="22", dialplan="plain", channelvars="", systemname="",
     make_certificate(folder)
     for attempt in range(tries):
         command, values = render(folder, version, dialplan, channelvars, systemname)
-        with open(folder / "log/stdout", "ab") as out:
-            process = subprocess.Popen([*command, "-C", str(folder / "etc/asterisk.conf"), "-f", "-q"],
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder,
-                                       start_new_session=True)
         environment = {
             "AMI_HOST": PHONE_HOST, "AMI_PORT": values["AMI_PORT"], "AMI_TLS_PORT": values["AMI_TLS_PORT"],
             "AMI_USER": "ringdesk", "AMI_SECRET": "ringdesk-secret", "AMI_CERTIFICATE": str(folder / "ami.crt"),
             "SIP_HOST": PHONE_HOST, "SIP_PORT": values["SIP_PORT"], "LINE_HOST": LINE_HOST,
             "LINE_PORT": values["TRUNK_PORT"], "RTP_FROM": values["RTP_FROM"], "RTP_TO": values["RTP_TO"],
-            "VERSION": version, "DIALPLAN": dialplan, "SYSTEMNAME": systemname, "PID": str(process.pid),
+            "VERSION": version, "DIALPLAN": dialplan, "SYSTEMNAME": systemname,
         }
+        pid = guard.launch(folder, [*command, "-C", str(folder / "etc/asterisk.conf"), "-f", "-q"], watched)
+        environment["GUARD"] = str(pid)
         try:
-            environment["BANNER"] = asyncio.run(_booted(process, environment))
+            environment["BANNER"] = asyncio.run(_booted(pid, environment))
         except RigError:
-            _end(process.pid)
+            # The likely reason: another process took one of the ports. Asterisk then runs on without AMI.
+            _end(pid)
             if attempt + 1 == tries:
                 raise RigError(f"Asterisk {version} does not start: see {folder}/log/messages and stdout") from None
             continue
@@ -154,11 +155,12 @@ def start(folder, version="22", dialplan="plain", channelvars="", systemname="",
     raise AssertionError("unreachable")
 
 
-async def _booted(process, environment):
+async def _booted(pid, environment):
     """Waits for FullyBooted on the control account: then AMI, SIP and the dialplan are there."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        _reap(pid)
+        if not guard.alive(pid):
             raise RigError("Asterisk ended")
         try:
             ami = await Ami().connect(environment["AMI_HOST"], int(environment["AMI_PORT"]))
@@ -171,7 +173,7 @@ async def _booted(process, environment):
             return answer.get("AsteriskVersion", "?")
         finally:
             ami.close()
-    raise RigError("Asterisk did not boot within 60 s")
+    raise RigError("Asterisk did not boot within 30 s")
 
 
 def environment_of(folder):
@@ -181,53 +183,50 @@ def environment_of(folder):
     return dict(line.split("=", 1) for line in path.read_text().splitlines())
 
 
-def _state(pid):
-    """The process's state letter, None when it is gone. A killed Asterisk may stay as a zombie for long."""
+def _asterisk(folder):
+    """The pid of the folder's Asterisk, None when it does not run."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
+        pid = int((folder / "asterisk.pid").read_text())
+        ours = str(folder / "etc/asterisk.conf").encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
         return None
-
-
-def _alive(pid):
-    return _state(pid) not in (None, "Z", "X")
-
-
-def _is_ours(pid, folder):
-    try:
-        return str(folder / "etc/asterisk.conf").encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+    return pid if ours and guard.alive(pid) else None
 
 
 def is_running(folder):
-    folder = Path(folder).resolve()
+    return _asterisk(Path(folder).resolve()) is not None
+
+
+def _reap(pid):
     try:
-        pid = int(environment_of(folder)["PID"])
-    except (RigError, KeyError, ValueError):
-        return False
-    return _alive(pid) and _is_ours(pid, folder)
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass  # Not our child: another `rig` started it.
 
 
 def _end(pid):
-    for signum, seconds in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
-        try:
-            os.kill(pid, signum)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
-            if not _alive(pid):
-                return
-            time.sleep(0.02)
+    guard.end(pid, signal.SIGTERM, lambda: _reap(pid))
+
+
+def restart(folder, hard=False):
+    """Ends Asterisk (`hard`: kill -9) and starts it again on the same ports."""
+    folder = Path(folder).resolve()
+    environment, before = environment_of(folder), _asterisk(folder)
+    if not before:
+        raise RigError(f"Asterisk in {folder} does not run any more")
+    os.kill(int(environment["GUARD"]), guard.HARD if hard else guard.SOFT)
+    deadline = time.monotonic() + 15
+    while _asterisk(folder) in (before, None):
+        if time.monotonic() > deadline:
+            raise RigError(f"Asterisk in {folder} did not start again")
+        time.sleep(0.02)
+    asyncio.run(_booted(int(environment["GUARD"]), environment))
 
 
 def stop(folder):
+    """Ends Asterisk and its guard. Nothing to do is fine."""
     folder = Path(folder).resolve()
     if is_running(folder):
-        _end(int(environment_of(folder)["PID"]))
+        _end(int(environment_of(folder)["GUARD"]))
     (folder / "rig.env").unlink(missing_ok=True)
+    (folder / "asterisk.pid").unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import re
 import socket
 from datetime import datetime, timezone
 
+from guard import die_with_parent
 from house import LINE_HOST, RIG
 from phone import token
 from ports import free_port
@@ -36,13 +37,13 @@ class Caller:
         scenario.write_text(text, "utf-8")
         self._process = await asyncio.create_subprocess_exec(
             "sipp", "-sf", str(scenario), "-m", "1", "-l", "1", "-i", LINE_HOST, "-p", str(self.port),
-            "-mi", LINE_HOST, "-mp", str(media),
-            "-cid_str", self.call_id, "-nostdin", "-timeout", f"{MOST}s", "-timeout_error",
+            "-mi", LINE_HOST, "-mp", str(media), "-cid_str", self.call_id, "-nostdin", "-timeout", f"{MOST}s", "-timeout_error",
             "-trace_msg", "-message_file", str(self.log), "-trace_err",
             "-error_file", str(folder / f"log/{self.call_id}.errors"),
             f"{env['SIP_HOST']}:{env['SIP_PORT']}", cwd=folder / "log",
             env={"PATH": "/usr/bin:/bin:/usr/local/bin", "TZ": "UTC", "TERM": "dumb"},
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            preexec_fn=die_with_parent)
         return self
 
     def let_go(self):
@@ -60,6 +61,16 @@ class Caller:
         if code != 0:
             raise RigError(f"sipp of {self.from_header} ended with {code}: see {self.log} and its .errors")
         self._read_log()
+
+    async def while_up(self, awaitable):
+        """Awaits, unless SIPp fails before."""
+        wanted, gone = asyncio.ensure_future(awaitable), asyncio.ensure_future(self._process.wait())
+        await asyncio.wait({wanted, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done() and gone.result() != 0:
+            wanted.cancel()
+            await self.ended()
+        gone.cancel()
+        return await wanted
 
     def _read_log(self):
         """Times and the end of the call, from SIPp's own log of messages."""

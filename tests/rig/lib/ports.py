@@ -3,6 +3,8 @@
 import random
 import socket
 
+from words import RigError
+
 # Below Linux's ephemeral ports (32768), so that an outgoing connection does not take one from us.
 FIRST, LAST = 12000, 31000
 
@@ -22,7 +24,7 @@ def free_port(host, kind=socket.SOCK_DGRAM):
         port = random.randrange(FIRST, LAST, 2)
         if _is_free(host, port, kind):
             return port
-    raise SystemExit(f"rig: no free port on {host} between {FIRST} and {LAST}")
+    raise RigError(f"no free port on {host} between {FIRST} and {LAST}")
 
 
 def free_tcp_port(host):

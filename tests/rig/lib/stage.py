@@ -87,7 +87,7 @@ class Stage:
         self.callers.append(caller)
         call = self._begin("inbound", number, name, MAIN_NUMBER + dialled, dialled, **truth)
         call.caller = caller
-        await self._born(call, seen, "PJSIP/trunk-")
+        await caller.while_up(self._born(call, seen, "PJSIP/trunk-"))
         return call
 
     async def call_from(self, phone, dialled, direction, **truth):
