@@ -14,9 +14,9 @@ use url::{Host, Url};
 
 /// Who we say we are.
 const USER_AGENT: &str = concat!("ringdesk/", env!("CARGO_PKG_VERSION"));
-/// Idle lines are given up before the usual far side does it (60 s): a request written into a line
-/// that is just being closed ends unclear.
-const IDLE: Duration = Duration::from_secs(45);
+/// Idle lines are kept: at the answer of a call nobody shall wait for a new TLS handshake. A line
+/// that the far side closed is noticed; one that closes just now ends unclear, which is provided for.
+const IDLE: Duration = Duration::from_secs(300);
 /// Largest answer that is read, in bytes: a page of 1000 users is about 2 MB.
 const LARGEST: usize = 32 * 1024 * 1024;
 

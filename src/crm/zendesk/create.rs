@@ -25,7 +25,7 @@ use crate::delivery::{Attempt, Delivered};
 /// `via_id` of an inbound call.
 const INBOUND_CALL: u32 = 45;
 /// Requests that one ticket may cost before a person must look: each refused part costs one.
-const MOST_TRIES: usize = 6;
+const MOST_TRIES: usize = 8;
 
 /// A ticket as Zendesk shows it; only what is needed here.
 #[derive(Clone, Debug, Deserialize)]
@@ -97,10 +97,16 @@ pub(super) async fn create(
         }
     }
     let mut form = Form::fill(errand, draft, resolve).await?;
+    let mut by_voice = voice.open();
+    let mut voice_refused = None;
     let mut mismatched = false;
     for _ in 0..MOST_TRIES {
-        let by_voice = voice.open();
         let answer = errand.ask(&form.ask(draft, by_voice, mismatched.then_some(attempt.number))).await?;
+        // A log-in that may not make tickets at all looks like an account without voice; then the
+        // plain way is refused as well and nothing was found out.
+        if let Some(status) = voice_refused.take_if(|_| answer.status != 403) {
+            voice.is_missing(status);
+        }
         match answer.status {
             _ if answer.ok() => {
                 if by_voice {
@@ -108,21 +114,14 @@ pub(super) async fn create(
                 }
                 return Ok(form.made(errand, answer.read::<OneTicket>()?.ticket.id, by_voice));
             }
+            422 if form.leave_out(&answer, by_voice) => {}
             403 | 404 if by_voice => {
-                // A log-in that may not make tickets at all looks the same; then the plain way is
-                // refused as well and nothing was found out.
-                let plain = errand.ask(&form.ask(draft, false, None)).await?;
-                if plain.status != 403 {
-                    voice.is_missing(answer.status);
-                }
-                if plain.ok() {
-                    return Ok(form.made(errand, plain.read::<OneTicket>()?.ticket.id, false));
-                }
-                if !form.leave_out(&plain, voice.open()) {
-                    return Err(Undone::Refused(plain.reason()));
-                }
+                by_voice = false;
+                voice_refused = Some(answer.status);
             }
-            400 if !by_voice && answer.complaint().code.as_deref() == Some("IdempotentRequestError") => {
+            // Whatever the voice endpoint dislikes now, a plain ticket may still stand.
+            400..=499 if by_voice => by_voice = false,
+            400 if answer.complaint().code.as_deref() == Some("IdempotentRequestError") => {
                 // The same call was sent with another text before: made then, or never.
                 if let Some(found) = find(errand, &draft.external_id).await? {
                     return Ok(take(errand, draft, &found, resolve).await);
@@ -132,12 +131,11 @@ pub(super) async fn create(
                 }
                 mismatched = true;
             }
-            422 if form.leave_out(&answer, by_voice) => {}
             _ => return Err(Undone::Refused(answer.reason())),
         }
         errand.zendesk.counters.retry();
     }
-    Err(Undone::Refused("answered 422 to every form of the ticket".to_owned()))
+    Err(Undone::Refused("every form of the ticket was refused".to_owned()))
 }
 
 /// The ticket with our id, where there is one. Of several the first: the others were made by hand.

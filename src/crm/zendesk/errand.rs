@@ -90,7 +90,7 @@ impl<'a> Errand<'a> {
     /// Sends a request. After a 401 it is sent once more with a new token.
     pub async fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
         let answer = self.signed(ask).await;
-        if let Err(Failure::Wait(_)) = &answer {
+        if let Err(Failure::Wait { .. }) = &answer {
             self.zendesk.counters.wait();
         }
         answer
@@ -102,7 +102,7 @@ impl<'a> Errand<'a> {
         loop {
             let proof = login.proof(client, refused.as_ref(), self.urgency, counters).await?;
             let (reply, duration) = {
-                let _permit = self.zendesk.budget.permit(self.urgency).await.map_err(Failure::Wait)?;
+                let _permit = self.zendesk.budget.permit(self.urgency).await.map_err(Failure::wait)?;
                 let mut request =
                     client.request(ask.method.clone(), format!("{}/api/v2{}", self.zendesk.root, ask.path));
                 if !ask.query.is_empty() {
@@ -132,7 +132,7 @@ impl<'a> Errand<'a> {
             login.believed();
             self.listen(&reply);
             let answer = Answer::sort(reply, writes, self.zendesk.clock.now());
-            if let Err(Failure::Wait(wait)) = &answer {
+            if let Err(Failure::Wait { wait, .. }) = &answer {
                 self.zendesk.budget.stop(*wait);
             }
             return answer;

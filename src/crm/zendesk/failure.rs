@@ -16,6 +16,8 @@ use crate::delivery::DeliveryError;
 
 /// How long is waited after 429 without `Retry-After`, as Zendesk's own Ruby client does.
 const LIMITED: Duration = Duration::from_secs(10);
+/// No stop is shorter: `Retry-After: 0` would have us ask as fast as we can.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// No stop is longer than this, whatever a header says: the limits of Zendesk end within an hour.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -31,7 +33,13 @@ pub(super) enum Failure {
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// Not now.
-    Wait(Duration),
+    Wait {
+        wait: Duration,
+        /// It may have been done all the same.
+        unclear: bool,
+    },
+    /// It will never be accepted; says how it was answered.
+    Refused(String),
     /// Who we are is not believed. No request is sent until the time is over.
     LoginRefused { text: String, pause: Duration },
     /// An answer came that is none.
@@ -49,13 +57,23 @@ impl Failure {
         Self::Away { unclear, timed_out, source: Arc::new(error) }
     }
 
+    /// Nothing was sent: first there must be waited.
+    pub(super) fn wait(wait: Duration) -> Self {
+        Self::Wait { wait, unclear: false }
+    }
+
     pub(super) fn away(unclear: bool, reason: impl Into<String>) -> Self {
         Self::Away { unclear, timed_out: false, source: Arc::new(Told(reason.into())) }
     }
 
     /// True when the request may have been done.
     pub(super) fn unclear(&self) -> bool {
-        matches!(self, Self::Away { unclear: true, .. } | Self::Odd { unclear: true, .. })
+        matches!(
+            self,
+            Self::Away { unclear: true, .. }
+                | Self::Odd { unclear: true, .. }
+                | Self::Wait { unclear: true, .. }
+        )
     }
 
     pub(super) fn timed_out(&self) -> bool {
@@ -70,7 +88,8 @@ impl Failure {
             Self::Odd { reason, .. } => {
                 DeliveryError::Retry { what, unclear, source: Box::new(Told(reason)) }
             }
-            Self::Wait(duration) => DeliveryError::Wait(duration),
+            Self::Wait { wait, .. } => DeliveryError::Wait(wait),
+            Self::Refused(reason) => DeliveryError::Refused { reason },
             Self::LoginRefused { pause, .. } => DeliveryError::Wait(pause),
         }
     }
@@ -79,7 +98,8 @@ impl Failure {
     pub(super) fn asked(self, what: &'static str) -> CrmError {
         match self {
             Self::Away { source, .. } => CrmError::Away { what, source: Box::new(source) },
-            Self::Wait(duration) => CrmError::Wait(duration),
+            Self::Wait { wait, .. } => CrmError::Wait(wait),
+            Self::Refused(reason) => CrmError::Odd { what, reason },
             Self::LoginRefused { text, .. } => CrmError::LoginRefused(text),
             Self::Odd { reason, .. } => CrmError::Odd { what, reason },
         }
@@ -98,11 +118,12 @@ impl Answer {
     /// Sorts an answer: what is said about the request itself is handed on, the rest is a failure.
     /// A 401 is handed on as well: a new token may help.
     pub(super) fn sort(reply: Reply, writes: bool, now: jiff::Timestamp) -> Result<Self, Failure> {
-        let retry_after = reply.retry_after(now).map(|wait| wait.min(LONGEST_WAIT));
+        let retry_after = reply.retry_after(now).map(|wait| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT));
         let answer = Self { status: reply.status, body: reply.body, writes };
         match (answer.status, retry_after) {
-            (429, wait) => Err(Failure::Wait(wait.unwrap_or(LIMITED))),
-            (503, Some(wait)) => Err(Failure::Wait(wait)),
+            (429, wait) => Err(Failure::Wait { wait: wait.unwrap_or(LIMITED), unclear: false }),
+            // Most likely nothing was done, but only 429 says so.
+            (503, Some(wait)) => Err(Failure::Wait { wait, unclear: writes }),
             // A collision: nothing was done. Other conflicts say that the same is being done just now.
             (409, _) => {
                 let complaint = answer.complaint();
@@ -126,7 +147,7 @@ impl Answer {
     /// The body of a success.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         if !self.ok() {
-            return Err(Failure::Odd { unclear: false, reason: self.reason() });
+            return Err(Failure::Refused(self.reason()));
         }
         serde_json::from_slice(&self.body).map_err(|error| Failure::Odd {
             unclear: self.writes,

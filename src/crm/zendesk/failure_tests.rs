@@ -32,6 +32,7 @@ fn each_answer_means_what_the_plan_says() {
         (429, Some("7"), "Number of allowed API requests per minute exceeded", true, "wait 7"),
         (429, None, "", true, "wait 10"),
         (429, Some("900000"), "", true, "wait 3600"),
+        (429, Some("0"), "", true, "wait 1"),
         (503, Some("30"), "", true, "wait 30"),
         (503, None, "", true, "retry unclear=true: answered 503"),
         (503, None, "", false, "retry unclear=false: answered 503"),

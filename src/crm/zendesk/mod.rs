@@ -51,6 +51,9 @@ const NEWCOMER_KEPT: Duration = Duration::from_secs(600);
 /// Numbers that are kept so; 10 000 new callers in ten minutes are none.
 const NEWCOMERS: u64 = 10_000;
 
+/// How long a doubt is kept here; the journal remembers it longer.
+const DOUBT_KEPT: Duration = Duration::from_secs(24 * 3600);
+
 /// The client of one Zendesk account. Cheap to ask from many tasks at once.
 pub struct Zendesk {
     client: Client,
@@ -150,7 +153,7 @@ impl Zendesk {
                 self.doubts().remove(&key);
                 Ok(delivered)
             }
-            Err(Undone::Refused(reason)) => {
+            Err(Undone::Refused(reason) | Undone::Failed(Failure::Refused(reason))) => {
                 self.doubts().remove(&key);
                 Err(DeliveryError::Refused { reason })
             }
@@ -158,6 +161,8 @@ impl Zendesk {
                 if failure.unclear() {
                     let doubt = Doubt { since: begun, timed_out: failure.timed_out() };
                     let mut doubts = self.doubts();
+                    // Work that was withdrawn meanwhile never comes back for its doubt.
+                    doubts.retain(|_, doubt| begun.saturating_duration_since(doubt.since) < DOUBT_KEPT);
                     let kept = doubts.entry(key).or_insert(doubt);
                     // A look that found nothing must not make the wait after a time-out start anew.
                     if doubt.timed_out {

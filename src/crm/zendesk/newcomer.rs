@@ -46,8 +46,12 @@ pub(super) async fn person_of(
 
 async fn find_or_make(errand: &Errand<'_>, number: E164, name: &str) -> Result<Option<Person>, Failure> {
     let external_id = format!("ringdesk:{number}");
-    if let Some(found) = by_external_id(errand, &external_id).await? {
-        return Ok(Some(found.person()));
+    match by_external_id(errand, &external_id).await {
+        Ok(Some(found)) => return Ok(Some(found.person())),
+        Ok(None) => {}
+        // Without the look no user is made, but the call has its ticket.
+        Err(Failure::Refused(reason)) => return Ok(stand_in(&reason)),
+        Err(failure) => return Err(failure),
     }
     let mut user = json!({
         "name": name,
@@ -73,15 +77,13 @@ async fn find_or_make(errand: &Errand<'_>, number: E164, name: &str) -> Result<O
         422 if answer.complaint().about("external_id") => {
             Ok(by_external_id(errand, &external_id).await?.map(|user| user.person()))
         }
-        _ => {
-            let reason = answer.reason();
-            tracing::warn!(
-                reason,
-                "Zendesk refuses to make a user for an unknown number: the default user stands in"
-            );
-            Ok(None)
-        }
+        _ => Ok(stand_in(&answer.reason())),
     }
+}
+
+fn stand_in(reason: &str) -> Option<Person> {
+    tracing::warn!(reason, "Zendesk makes no user for an unknown number: the default user stands in");
+    None
 }
 
 /// Finds the default user, or makes it.
@@ -124,7 +126,7 @@ pub(super) async fn default_user(errand: &Errand<'_>, email: &str, name: &str) -
             "the default user was made by somebody a moment ago and cannot be found yet",
         ));
     }
-    Err(Failure::Odd { unclear: false, reason: answer.reason() })
+    Err(Failure::Refused(answer.reason()))
 }
 
 pub(super) async fn by_email(errand: &Errand<'_>, email: &str) -> Result<Option<PersonId>, Failure> {

@@ -87,7 +87,11 @@ impl UserRecord {
 pub(super) async fn search(errand: &Errand<'_>, number: E164) -> Result<Vec<PersonRecord>, Failure> {
     let fields = &errand.zendesk.phone_fields;
     let suffix = suffix(number);
-    let mut keys = vec!["phone"];
+    let mut keys = Vec::new();
+    // Direct lines are found by the same key.
+    if fields.iter().any(|field| matches!(field, PhoneField::Phone | PhoneField::Identity)) {
+        keys.push("phone");
+    }
     keys.extend(fields.iter().filter_map(|field| match field {
         PhoneField::UserField(key) => Some(key.as_str()),
         PhoneField::Phone | PhoneField::Identity => None,
@@ -169,7 +173,7 @@ fn pace(zendesk: &Zendesk) -> Result<(), Failure> {
         && let Some(&oldest) = asked.front()
     {
         zendesk.counters.wait();
-        return Err(Failure::Wait(MINUTE.saturating_sub(now.duration_since(oldest))));
+        return Err(Failure::wait(MINUTE.saturating_sub(now.duration_since(oldest))));
     }
     asked.push_back(now);
     Ok(())

@@ -40,15 +40,16 @@ pub(super) struct Login {
 #[derive(Default)]
 struct State {
     token: Option<Arc<Token>>,
-    refused: Option<Refused>,
+    pause: Option<Pause>,
     refusals: usize,
     /// Counts the fetches that have ended, and how the last one failed.
     round: u64,
     failed: Option<Failure>,
 }
 
-struct Refused {
-    text: String,
+/// Until when nothing is asked, and what everybody is told meanwhile.
+struct Pause {
+    failure: Failure,
     since: Timestamp,
     until: Timestamp,
 }
@@ -144,6 +145,10 @@ impl Login {
                 // While the old one still works, a renewal that failed is nobody's trouble.
                 let old = state.token.clone().filter(|token| token.alive(self.clock.now()));
                 let old = old.filter(|token| refused.is_none_or(|refused| !Arc::ptr_eq(token, refused)));
+                if let (None, Failure::Wait { wait, .. }) = (&old, &failure) {
+                    // The token endpoint itself asks for patience.
+                    state.pause = Pause::new(&failure, self.clock.now(), *wait);
+                }
                 old.map(Proof::Bearer).ok_or(failure)
             }
         }
@@ -161,9 +166,9 @@ impl Login {
         let pause = PAUSES[state.refusals.min(PAUSES.len() - 1)];
         state.refusals += 1;
         state.token = None;
-        let until = SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok());
-        state.refused = Some(Refused { text: text.clone(), since: now, until: until.unwrap_or(now) });
-        Failure::LoginRefused { text, pause }
+        let failure = Failure::LoginRefused { text, pause };
+        state.pause = Pause::new(&failure, now, pause);
+        failure
     }
 
     /// The text for an ordinary 401.
@@ -188,13 +193,13 @@ impl Login {
     fn open(&self) -> Result<(), Failure> {
         let now = self.clock.now();
         let state = self.lock();
-        match &state.refused {
-            Some(refused) if refused.since <= now && now < refused.until => Err(Failure::LoginRefused {
-                text: refused.text.clone(),
-                pause: Duration::try_from(refused.until.duration_since(now)).unwrap_or_default(),
-            }),
-            _ => Ok(()),
-        }
+        let pause = state.pause.as_ref().filter(|pause| pause.since <= now && now < pause.until);
+        let Some(pause) = pause else { return Ok(()) };
+        let left = Duration::try_from(pause.until.duration_since(now)).unwrap_or_default();
+        Err(match pause.failure.clone() {
+            Failure::LoginRefused { text, .. } => Failure::LoginRefused { text, pause: left },
+            _ => Failure::wait(left),
+        })
     }
 
     /// The token kept, unless it is `refused`, ends, or should be renewed by who is not in a hurry.
@@ -250,6 +255,13 @@ impl Login {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pause {
+    fn new(failure: &Failure, now: Timestamp, pause: Duration) -> Option<Self> {
+        let until = now.checked_add(SignedDuration::try_from(pause).ok()?).ok()?;
+        Some(Self { failure: failure.clone(), since: now, until })
     }
 }
 
