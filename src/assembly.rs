@@ -29,7 +29,11 @@ pub fn phonebook_path(config: &Config) -> PathBuf {
 ///
 /// # Errors
 /// When the client cannot be made of these options.
-pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<(Crm, Arc<Zendesk>), LineError> {
+pub fn crm(
+    config: &Config,
+    voice_known: Option<bool>,
+    clock: Clock,
+) -> Result<(Crm, Arc<Zendesk>), LineError> {
     let config::Crm::Zendesk(zendesk) = &config.crm;
     let credentials = match &zendesk.login {
         ZendeskLogin::OAuth { client_id, client_secret, scope } => Credentials::ClientCredentials {

@@ -94,12 +94,15 @@ struct Running {
     journaled: HashSet<CallId>,
     repeats: HashSet<CallId>,
     repeats_in_order: VecDeque<CallId>,
-    found: (mpsc::UnboundedSender<(CallId, Identified)>, mpsc::UnboundedReceiver<(CallId, Identified)>),
+    found: Answers,
     searches: Lifecycle,
     state: DeskState,
     /// Wall clock and monotonic clock at the last look, to see jumps.
     clocks: (Timestamp, std::time::Instant),
 }
+
+/// The way by which searches bring their answers back.
+type Answers = (mpsc::UnboundedSender<(CallId, Identified)>, mpsc::UnboundedReceiver<(CallId, Identified)>);
 
 /// What waits to be written.
 #[derive(Default)]

@@ -32,7 +32,6 @@ impl Lifecycle {
 
     /// Runs `task` for as long as the daemon lives. A task that ends early, by return or by panic,
     /// stops its stage: the daemon ends, systemd starts it again, and the journal knows what is owed.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let guard = self.stop.clone().drop_guard();
         self.tasks.spawn(async move {
@@ -42,7 +41,6 @@ impl Lifecycle {
     }
 
     /// Runs a short task that may end at any time: one request, one look-up.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
     pub fn spawn_short(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
     }

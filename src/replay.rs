@@ -9,9 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::call::{
-    Book, Call, CallId, Effect, Event, Heard, Identified, Rules, Step, Summary,
-};
+use crate::call::{Book, Call, CallId, Effect, Event, Heard, Identified, Rules, Step, Summary};
 use crate::config::{Config, Source};
 use crate::observe;
 use crate::pbx::ami::frame::{FrameError, Framer};

@@ -103,7 +103,11 @@ impl Daemon {
         let numbers = Arc::new(rules::normaliser(&config)?);
         let recovered = journal.load().await?;
         for lost in &recovered.unreadable {
-            tracing::error!(key = lost.key, reason = lost.reason, "an entry of the journal cannot be read and is left where it is");
+            tracing::error!(
+                key = lost.key,
+                reason = lost.reason,
+                "an entry of the journal cannot be read and is left where it is"
+            );
         }
         let voice_known = voice_fact(&config, &journal).await;
         let (crm, zendesk) = assembly::crm(&config, voice_known, clock.clone())?;
@@ -141,7 +145,13 @@ impl Daemon {
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
         exits.spawn(log_in(crm, crm_login_tx, exits.stopping()));
-        exits.spawn(remember_voice(config.clone(), Arc::clone(&zendesk), journal.clone(), voice_known, exits.stopping()));
+        exits.spawn(remember_voice(
+            config.clone(),
+            Arc::clone(&zendesk),
+            journal.clone(),
+            voice_known,
+            exits.stopping(),
+        ));
         exits.spawn(tend(journal.clone(), exits.stopping()));
         exits.spawn(prune(journal.clone(), config.journal.keep, clock.clone(), exits.stopping()));
 
@@ -149,7 +159,8 @@ impl Daemon {
         for source in &config.sources {
             let Source::Ami(ami) = source;
             let counters = Arc::new(Counters::default());
-            let (state_tx, state_rx) = watch::channel(LinkState::Down { reason: "not connected yet".to_owned() });
+            let (state_tx, state_rx) =
+                watch::channel(LinkState::Down { reason: "not connected yet".to_owned() });
             let channels = rules::channel_rules(&config, ami);
             let translate = Translate::new(ami.name.clone(), channels, ami.ask_presentation);
             let driver = Driver::new(
@@ -179,7 +190,13 @@ impl Daemon {
         desk.spawn(parts.run(Recovery { calls: recovered.calls }, exits.clone(), desk.stopping()));
 
         let (config_tx, config_rx) = watch::channel(Arc::new(config.clone()));
-        exits.spawn(keep_rules(config_rx.clone(), Arc::clone(&numbers), directory.clone(), rules_tx, exits.stopping()));
+        exits.spawn(keep_rules(
+            config_rx.clone(),
+            Arc::clone(&numbers),
+            directory.clone(),
+            rules_tx,
+            exits.stopping(),
+        ));
         let status = Status {
             config: config_rx,
             pbx,
@@ -333,7 +350,10 @@ async fn remember_voice(
         if found == Some(false) && known != found {
             known = found;
             if let Err(error) = journal.remember(&key, &today(&Clock::system())).await {
-                tracing::warn!(error = with_causes(&error), "it cannot be kept that the account has no screen pops");
+                tracing::warn!(
+                    error = with_causes(&error),
+                    "it cannot be kept that the account has no screen pops"
+                );
             }
         }
     }
@@ -354,7 +374,9 @@ async fn log_in(crm: Crm, state: watch::Sender<CrmLogin>, stop: CancellationToke
                 let reason = with_causes(&error);
                 let failed = CrmLogin::Failed { reason: reason.clone() };
                 if *state.borrow() != failed {
-                    tracing::error!("the CRM cannot be used: {reason}; it is tried again, and what is owed is kept");
+                    tracing::error!(
+                        "the CRM cannot be used: {reason}; it is tried again, and what is owed is kept"
+                    );
                     state.send_replace(failed);
                 }
                 match error {
@@ -386,7 +408,8 @@ async fn keep_rules(
             changed = house.changed() => if changed.is_err() { pending().await },
             () = stop.cancelled() => return,
         }
-        let (config, house) = (Arc::clone(&config.borrow_and_update()), Arc::clone(&house.borrow_and_update()));
+        let (config, house) =
+            (Arc::clone(&config.borrow_and_update()), Arc::clone(&house.borrow_and_update()));
         rules.send_replace(Arc::new(rules::rules(&config, &numbers, Some(&house))));
     }
 }

@@ -198,7 +198,8 @@ impl Status {
     /// The status at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let not_ready = self.not_ready();
-        let (desk, load, book) = (self.desk.borrow().clone(), *self.load.borrow(), self.phonebook.borrow().clone());
+        let (desk, load, book) =
+            (self.desk.borrow().clone(), *self.load.borrow(), self.phonebook.borrow().clone());
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             started: self.started,

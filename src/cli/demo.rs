@@ -70,7 +70,9 @@ async fn show(args: &Args) -> Exit {
         complain(&format!("not as it must be: {line}"));
     }
     if wrong.is_empty() {
-        print("Every answered call has one ticket, with the right requester, agent and group, open at the agent.\n");
+        print(
+            "Every answered call has one ticket, with the right requester, agent and group, open at the agent.\n",
+        );
     }
     if !args.headless && std::io::stdout().is_terminal() {
         print(&format!("The daemon goes on running; look at {page} and end it with Ctrl-C.\n"));
@@ -108,7 +110,8 @@ impl Told {
             }
         }
         for ticket in demo.tickets().iter().filter(|ticket| ticket.external_id.starts_with("ringdesk:")) {
-            let opened = ticket.opened_at.last().map(|agent| format!(", open at {agent}")).unwrap_or_default();
+            let opened =
+                ticket.opened_at.last().map(|agent| format!(", open at {agent}")).unwrap_or_default();
             let state = format!("{}, {}, for {}{opened}", ticket.subject, ticket.assignee, ticket.requester);
             if self.tickets.get(&ticket.id) != Some(&state) {
                 print(&format!("  ticket  {:<24} {state}\n", ticket.id));

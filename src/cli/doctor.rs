@@ -104,12 +104,25 @@ async fn examine(mut config: Config) -> Exit {
     if findings.wrong == 0 { Exit::Done } else { Exit::Unavailable }
 }
 
-async fn examine_pbx(config: &Config, ami: &Ami, directory: &Directory, clock: &Clock, findings: &mut Findings) {
+async fn examine_pbx(
+    config: &Config,
+    ami: &Ami,
+    directory: &Directory,
+    clock: &Clock,
+    findings: &mut Findings,
+) {
     let (inputs_tx, mut inputs) = mpsc::channel(64);
     let (state_tx, mut state) = watch::channel(LinkState::Reading);
     let lifecycle = Lifecycle::new();
     let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false);
-    let driver = Driver::new(ami.clone(), translate, inputs_tx, Arc::new(Counters::default()), state_tx, clock.clone());
+    let driver = Driver::new(
+        ami.clone(),
+        translate,
+        inputs_tx,
+        Arc::new(Counters::default()),
+        state_tx,
+        clock.clone(),
+    );
     lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
     let place = format!("PBX {} at {}:{}", ami.name, ami.host, ami.port);
     let mut house: Option<(Vec<Agent>, Vec<String>)> = None;
@@ -140,7 +153,9 @@ async fn examine_pbx(config: &Config, ami: &Ami, directory: &Directory, clock: &
             findings.good(&format!("{place}: logged in, Asterisk Call Manager/{version}, {up} calls up"));
         }
         LinkState::Down { reason } => findings.wrong(&format!("{place}: {reason}")),
-        LinkState::Reading => findings.wrong(&format!("{place}: it did not tell what is up within {} s", PBX.as_secs())),
+        LinkState::Reading => {
+            findings.wrong(&format!("{place}: it did not tell what is up within {} s", PBX.as_secs()))
+        }
     }
     match house {
         Some((agents, queues)) => {
@@ -154,7 +169,11 @@ async fn examine_pbx(config: &Config, ami: &Ami, directory: &Directory, clock: &
                 if let crate::config::ReachedBy::Queue(queue) = &group.reached_by
                     && !queues.contains(queue)
                 {
-                    findings.wrong(&format!("group {}: the PBX has no queue `{queue}`; it has {}", group.name, queues.join(", ")));
+                    findings.wrong(&format!(
+                        "group {}: the PBX has no queue `{queue}`; it has {}",
+                        group.name,
+                        queues.join(", ")
+                    ));
                 }
             }
             directory.pbx_tells(ami.name.clone(), agents, queues);
@@ -199,7 +218,10 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
             findings.good(&format!("group {}: `{}` in Zendesk", group.name, group.crm_group));
         }
         if group.record {
-            findings.warn(&format!("group {}: callers must be told of the recording; the announcement is the PBX's task", group.name));
+            findings.warn(&format!(
+                "group {}: callers must be told of the recording; the announcement is the PBX's task",
+                group.name
+            ));
         }
     }
     for problem in &house.matching.problems {
@@ -208,7 +230,9 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
     let email = config.callers.default_user.as_str();
     match crm.find_user(email).await {
         Ok(Some(_)) => findings.good(&format!("default user: {email}")),
-        Ok(None) => findings.warn(&format!("default user: {email} does not exist yet; it is made at the first start")),
+        Ok(None) => {
+            findings.warn(&format!("default user: {email} does not exist yet; it is made at the first start"))
+        }
         Err(CrmError::LoginRefused(_)) => {}
         Err(error) => findings.wrong(&format!("default user: {}", with_causes(&error))),
     }

@@ -62,13 +62,14 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
 }
 
 async fn serve(config: Config, path: &Path, environment: &Environment, log: &LogHandle) -> Exit {
-    let (mut signals, mut hang_up) = match Signals::listen().and_then(|end| Ok((end, signal(SignalKind::hangup())?))) {
-        Ok(signals) => signals,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen to signals");
-            return Exit::Software;
-        }
-    };
+    let (mut signals, mut hang_up) =
+        match Signals::listen().and_then(|end| Ok((end, signal(SignalKind::hangup())?))) {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!(%error, "cannot listen to signals");
+                return Exit::Software;
+            }
+        };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "ringdesk starts");
     let daemon = match Daemon::start(config, Clock::system(), Hooks::default()).await {
         Ok(daemon) => daemon,
@@ -143,7 +144,10 @@ fn reload(daemon: &Daemon, path: &Path, environment: &Environment, log: &LogHand
             if restart.is_empty() {
                 tracing::info!("the config was read again and is in force");
             } else {
-                tracing::warn!(parts = restart.join(", "), "the config was read again; these parts need a restart: systemctl restart ringdesk");
+                tracing::warn!(
+                    parts = restart.join(", "),
+                    "the config was read again; these parts need a restart: systemctl restart ringdesk"
+                );
             }
         }
         Err(error) => {
@@ -161,10 +165,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     async fn end(&mut self) {

@@ -278,7 +278,8 @@ fn expected_tickets(truth: &Value) -> Vec<Expected> {
     answered
         .map(|call| {
             let last = call["last_agent"].as_str().or(call["answered_by"].as_str()).unwrap_or("");
-            let email = EMAILS.iter().find(|(extension, _)| *extension == last).map_or("", |(_, email)| email);
+            let email =
+                EMAILS.iter().find(|(extension, _)| *extension == last).map_or("", |(_, email)| email);
             Expected {
                 pbx_call_id: call["uniqueid"].as_str().unwrap_or("").to_owned(),
                 agent: email.to_owned(),
@@ -300,13 +301,20 @@ fn differences(expected: &[Expected], tickets: &[Shown]) -> Vec<String> {
             continue;
         };
         if ticket.email != expected.agent {
-            wrong.push(format!("ticket {}: assigned to {}, must be {}", ticket.id, ticket.email, expected.agent));
+            wrong.push(format!(
+                "ticket {}: assigned to {}, must be {}",
+                ticket.id, ticket.email, expected.agent
+            ));
         }
         if !ticket.group.eq_ignore_ascii_case(&expected.group) {
-            wrong.push(format!("ticket {}: in group {}, must be {}", ticket.id, ticket.group, expected.group));
+            wrong
+                .push(format!("ticket {}: in group {}, must be {}", ticket.id, ticket.group, expected.group));
         }
         if ticket.opened_at.last() != Some(&ticket.assignee) {
-            wrong.push(format!("ticket {}: open at {:?}, must be at {}", ticket.id, ticket.opened_at, ticket.assignee));
+            wrong.push(format!(
+                "ticket {}: open at {:?}, must be at {}",
+                ticket.id, ticket.opened_at, ticket.assignee
+            ));
         }
     }
     let calls: HashSet<&str> = expected.iter().map(|expected| expected.pbx_call_id.as_str()).collect();

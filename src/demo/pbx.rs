@@ -119,7 +119,12 @@ impl PlayingPbx {
     }
 }
 
-async fn serve(stream: TcpStream, recording: Recording, played: mpsc::UnboundedSender<()>, stop: CancellationToken) {
+async fn serve(
+    stream: TcpStream,
+    recording: Recording,
+    played: mpsc::UnboundedSender<()>,
+    stop: CancellationToken,
+) {
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     let (out, lines) = mpsc::unbounded_channel();
@@ -188,7 +193,8 @@ async fn answer(
 fn reply(action: &str, id: &str) -> String {
     let ok = |rest: &str| format!("Response: Success\r\nActionID: {id}\r\n{rest}\r\n");
     let list = |complete: &str| {
-        let end = format!("Event: {complete}\r\nActionID: {id}\r\nEventList: Complete\r\nListItems: 0\r\n\r\n");
+        let end =
+            format!("Event: {complete}\r\nActionID: {id}\r\nEventList: Complete\r\nListItems: 0\r\n\r\n");
         ok("EventList: start\r\nMessage: Follows\r\n") + &end
     };
     match action {

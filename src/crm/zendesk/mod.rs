@@ -208,7 +208,9 @@ impl Zendesk {
     /// See [`CrmError`].
     pub async fn find_user(&self, email: &str) -> Result<Option<PersonId>, CrmError> {
         let what = "finding the default user";
-        newcomer::by_email(&Errand::new(self, Urgency::Soon), email).await.map_err(|failure| failure.asked(what))
+        newcomer::by_email(&Errand::new(self, Urgency::Soon), email)
+            .await
+            .map_err(|failure| failure.asked(what))
     }
 
     /// Searches persons who may have this number. The hits are candidates: the phone book compares.

@@ -115,7 +115,9 @@ fn it_logs_in_without_showing_the_secret_and_reads_what_is_up() {
     let key = "1c5aa3092bd010e1fa31abf7e0e26698";
     assert_eq!(
         stage.sent(),
-        [format!("Login ringdesk-2 Username=ringdesk Events=system,call,agent AuthType=MD5 Key={key}")]
+        [format!(
+            "Login ringdesk-2 Username=ringdesk Events=system,call,agent,dialplan,user AuthType=MD5 Key={key}"
+        )]
     );
     assert_eq!(stage.told(), []);
     stage.says("Response: Success\r\nActionID: ringdesk-2\r\nMessage: Authentication accepted\r\n\r\n");
@@ -128,17 +130,17 @@ fn it_logs_in_without_showing_the_secret_and_reads_what_is_up() {
     assert_eq!(
         stage.sent(),
         [
-            "CoreShowChannels ringdesk-4",
-            "Status ringdesk-5",
+            "Status ringdesk-4",
+            "CoreShowChannels ringdesk-5",
             "QueueStatus ringdesk-6",
             "VoicemailUsersList ringdesk-7"
         ]
     );
-    let channel = "Event: CoreShowChannel\r\nActionID: ringdesk-4\r\nUniqueid: 1.1\r\n\r\n";
+    let channel = "Event: Status\r\nActionID: ringdesk-4\r\nUniqueid: 1.1\r\n\r\n";
     let event_between = "Event: Newchannel\r\nUniqueid: 1.2\r\n\r\n";
     assert_eq!(
         stage.list(4, &format!("{channel}{event_between}")),
-        [Seen::Own, Seen::Item(List::Channels), Seen::Event, Seen::Own]
+        [Seen::Own, Seen::Item(List::Status), Seen::Event, Seen::Own]
     );
     stage.list(5, "");
     assert_eq!(stage.told(), []);
@@ -225,7 +227,7 @@ fn the_secret_is_sent_as_it_is_only_where_nobody_listens() {
     stage.says(refusal);
     assert_eq!(
         stage.sent(),
-        ["Login ringdesk-2 Username=ringdesk Events=system,call,agent Secret=let me in"]
+        ["Login ringdesk-2 Username=ringdesk Events=system,call,agent,dialplan,user Secret=let me in"]
     );
 }
 
@@ -246,7 +248,7 @@ fn a_pbx_that_was_still_starting_is_asked_again() {
     stage.list(4, "");
     stage.says("Event: FullyBooted\r\n\r\n");
     assert_eq!(stage.told(), [SessionEvent::ResyncBegan]);
-    assert_eq!(stage.sent()[0], "CoreShowChannels ringdesk-8");
+    assert_eq!(stage.sent()[0], "Status ringdesk-8");
     // The old lists no longer count.
     stage.list(5, "");
     stage.list(6, "");
@@ -273,17 +275,17 @@ fn an_account_without_rights_goes_on_and_says_what_it_lacks() {
     let refused: Vec<_> = stage
         .told()
         .into_iter()
-        .filter_map(|event| match event {
-            SessionEvent::NotAllowed { action, .. } => Some(action.to_owned()),
-            other => Some(format!("{other:?}")),
+        .map(|event| match event {
+            SessionEvent::NotAllowed { action, .. } => action.to_owned(),
+            other => format!("{other:?}"),
         })
         .collect();
     assert_eq!(
         refused,
         [
             "Filter",
-            "CoreShowChannels",
             "Status",
+            "CoreShowChannels",
             "VoicemailUsersList",
             "ResyncDone { whole: false }",
             "House { agents: [], queues: [(\"support\", None)] }"
@@ -313,7 +315,7 @@ fn a_list_that_does_not_end_ends_the_connection_only_during_the_resync() {
     stage.wait();
     stage.told();
     stage.wait();
-    assert_eq!(reason(&stage.told()), "no answer to CoreShowChannels for 10 s");
+    assert_eq!(reason(&stage.told()), "no answer to Status for 10 s");
 
     let mut stage = Stage::live();
     stage.says("Event: Reload\r\n\r\n");
