@@ -103,7 +103,7 @@ impl Framer {
             return Err(error);
         }
         loop {
-            let Some(offset) = memchr(b'\n', &self.buffer[self.searched..]) else {
+            let Some(offset) = find(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
                 self.check_limits(self.searched)?;
                 return Ok(None);
@@ -182,7 +182,7 @@ impl Framer {
 /// Finds key and value; `None` when there is no colon. The split is at the first `: `, because a key
 /// of Asterisk 11 holds a channel's name, which may hold colons; else at the first colon.
 fn index(line: &[u8], start: usize) -> Option<Line> {
-    let first = memchr(b':', line)?;
+    let first = find(b':', line)?;
     let colon = match line.get(first + 1) {
         None | Some(b' ') => first,
         Some(_) => memmem::find(&line[first..], b": ").map_or(first, |later| first + later),
@@ -191,6 +191,26 @@ fn index(line: &[u8], start: usize) -> Option<Line> {
     // The block limit is far below 4 GiB.
     let at = |offset: usize| (start + offset) as u32;
     Some(Line { start: at(0), colon: at(colon), value: at(value), end: at(line.len()) })
+}
+
+/// Like `memchr`, but quicker for what is near: keys and lines of AMI have some ten and twenty bytes, and
+/// the call to a function that is chosen at run time costs more than looking at eight bytes at once.
+/// With it cutting takes half the time (`make bench`).
+#[inline]
+fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const NEAR: usize = 6;
+    let (words, _) = bytes.as_chunks::<8>();
+    for (nr, word) in words.iter().take(NEAR).enumerate() {
+        let zero_where_wanted = u64::from_le_bytes(*word) ^ (ONES * u64::from(wanted));
+        // The lowest set bit marks the first byte that is zero; those above it may be wrong.
+        let marks = zero_where_wanted.wrapping_sub(ONES) & !zero_where_wanted & (ONES << 7);
+        if marks != 0 {
+            return Some(nr * 8 + marks.trailing_zeros() as usize / 8);
+        }
+    }
+    let seen = words.len().min(NEAR) * 8;
+    memchr(wanted, &bytes[seen..]).map(|offset| seen + offset)
 }
 
 fn without_carriage_return(mut line: &[u8]) -> &[u8] {
@@ -338,6 +358,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_byte_is_found_wherever_it_is(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(0x0B), Just(0x8A), any::<u8>()], 0..80),
+            wanted in prop_oneof![Just(b'\n'), any::<u8>()],
+        ) {
+            prop_assert_eq!(find(wanted, &bytes), bytes.iter().position(|byte| *byte == wanted));
+        }
+
         #[test]
         fn no_split_matters(stream in streams(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8)) {
             let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
