@@ -95,17 +95,17 @@ impl Stream {
         let begin = clock::instant();
         for piece in self.bytes.chunks(PIECE) {
             framer.push(piece);
+            // Like the driver, which asks both clocks for each piece.
+            let (instant, now) = (clock::instant(), timestamp());
             while let Some(message) = framer.take().expect("captures can be cut") {
-                // Like the driver, which asks both clocks for each message.
-                let now = clock::instant();
                 if stage == Stage::Frame {
                     events += usize::from(matches!(message.kind(), Kind::Event(_)));
                     continue;
                 }
                 events += 1;
-                session.on_message(&message, now);
+                session.on_message(&message, instant);
                 if stage == Stage::Translate {
-                    translate.on_message(&message, timestamp(), &mut heard);
+                    translate.on_message(&message, now, &mut heard);
                 }
                 while let Some(event) = session.take_event() {
                     std::hint::black_box(event);
