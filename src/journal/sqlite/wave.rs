@@ -16,9 +16,6 @@ use crate::call::Work;
 pub(super) const WORK_VERSION: u32 = 1;
 
 /// One transaction of one wave.
-///
-/// The arguments have no numbers: sqlx binds a text of several statements one by one, takes the
-/// numbers that a statement skips for arguments of its own, and leaves the last ones NULL (0.9.0).
 pub(super) const COMMIT_ONE: &str = concat_sql::commit_one!();
 /// One wave within a transaction.
 pub(super) const WRITE: &str = concat_sql::write!();
@@ -30,7 +27,7 @@ mod concat_sql {
 INSERT INTO call (id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket, version, state)
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
            value->>9, value->>10, value->>11
-    FROM json_each(?) WHERE true
+    FROM json_each(?1, '$.calls') WHERE true
     ON CONFLICT (id) DO UPDATE SET open = excluded.open, started = excluded.started, ended = excluded.ended,
         direction = excluded.direction, watched_group = excluded.watched_group, caller = excluded.caller,
         answered_by = excluded.answered_by, outcome = excluded.outcome, ticket = excluded.ticket,
@@ -38,18 +35,18 @@ INSERT INTO call (id, open, started, ended, direction, watched_group, caller, an
 INSERT INTO story (call, nr, at, what, why)
     SELECT value->>0, coalesce((SELECT max(nr) FROM story WHERE call = value->>0), 0) + 1 + key,
            value->>1, value->>2, value->>3
-    FROM json_each(?);
+    FROM json_each(?1, '$.story');
 INSERT INTO work (call, seq, task, version, body, worth_until, standing, attempts, due)
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, 0, 0, value->>6
-    FROM json_each(?) WHERE true
+    FROM json_each(?1, '$.owe') WHERE true
     ON CONFLICT (call, seq) DO UPDATE SET task = excluded.task, version = excluded.version,
         body = excluded.body, worth_until = excluded.worth_until
     WHERE standing = 0;
 UPDATE work SET standing = value->>2, ended = value->>3, note = value->>4
-    FROM json_each(?) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
+    FROM json_each(?1, '$.settle') WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
 UPDATE work SET standing = 0, ended = NULL, note = NULL, due = value->>2, attempts = value->>3,
         last_error = value->>4
-    FROM json_each(?) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
+    FROM json_each(?1, '$.postpone') WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
 "
         };
     }
@@ -73,10 +70,14 @@ pub(super) struct Wave {
 }
 
 impl Wave {
-    /// The arguments of [`WRITE`].
-    pub(super) fn arguments(self) -> [String; 5] {
-        [self.calls, self.story, self.owe, self.settle, self.postpone]
-            .map(|rows| Value::Array(rows).to_string())
+    /// The argument of [`WRITE`].
+    ///
+    /// One for all statements: sqlx 0.9 counts the numbers that a statement leaves out as its arguments, so
+    /// that in a text of several statements `?4` gets nothing, which is NULL, and writes nothing.
+    pub(super) fn argument(self) -> String {
+        let Self { calls, story, owe, settle, postpone } = self;
+        json!({"calls": calls, "story": story, "owe": owe, "settle": settle, "postpone": postpone})
+            .to_string()
     }
 }
 

@@ -108,7 +108,7 @@ impl Default for Timing {
 pub enum List {
     /// `CoreShowChannels`: one `CoreShowChannel` a channel.
     Channels,
-    /// `Status`: one `Status` a channel, with what was dialled first (`DNID`).
+    /// `Status`: one `Status` a channel, with what was dialled first (`DNID`) and FreePBX's `NODEST`.
     Status,
     /// `QueueStatus`: `QueueParams`, `QueueMember`, `QueueEntry`.
     Queues,
@@ -615,7 +615,9 @@ impl Session {
     }
 
     fn ask_for_list(&mut self, list: List, now: Instant) {
-        self.send(What::List(list), list.action(), &[], now);
+        // FreePBX leaves a ring group's number there and nowhere else: its caller is at `s`.
+        let fields: &[_] = if list == List::Status { &[("Variables", "NODEST")] } else { &[] };
+        self.send(What::List(list), list.action(), fields, now);
     }
 
     fn send(&mut self, what: What, name: &str, fields: &[(&str, &str)], now: Instant) {
