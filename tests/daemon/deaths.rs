@@ -1,7 +1,7 @@
 //! A daemon that is killed between any two commits, and the next one that goes on.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,11 +123,18 @@ async fn dies(capture: &'static str, callers: &'static str, number: Option<&'sta
     let mut first = Process::start(&house, at);
     let alive = first.serves().await;
     let board = house.board.clone();
-    let play = async { board.play(&tape).await };
+    let over = AtomicBool::new(false);
+    let play = async {
+        board.play(&tape).await;
+        // The rest of the story is told by the clock: how many commits it shares differs from life to life.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        over.store(true, Relaxed);
+    };
     let revive = async {
         if alive {
-            until("the death", || first.dead()).await;
+            until("the death", || first.dead() || over.load(Relaxed)).await;
         }
+        drop(first);
         let mut second = Process::start(&house, 0);
         assert!(second.serves().await);
         second
