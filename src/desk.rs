@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::call::{
     Book, CallId, E164, Effect, Event, Heard, Identified, Requester, Rules, Standing, Step, Task, Work,
 };
+use crate::causes;
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
-use crate::dispatch::{End, Order, Outcome, Owed, with_causes};
+use crate::dispatch::{End, Order, Outcome, Owed};
 use crate::journal::{Change, HowSettled, Journal, Postponed, Settled, Snapshot};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
@@ -364,7 +365,7 @@ impl Running {
         let known = loop {
             match self.desk.journal.knows(id).await {
                 Ok(known) => break known,
-                Err(error) => self.journal_fails(&with_causes(&error)).await,
+                Err(error) => self.journal_fails(&causes::in_one_line(&error)).await,
             }
         };
         if !known {
@@ -439,7 +440,7 @@ impl Running {
             })
             .collect();
         while let Err(error) = self.desk.journal.commit(&batch).await {
-            self.journal_fails(&with_causes(&error)).await;
+            self.journal_fails(&causes::in_one_line(&error)).await;
             if stop.is_cancelled() {
                 tracing::error!(
                     "stopped while the journal could not be written: the latest changes are lost"

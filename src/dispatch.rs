@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{CallId, Work};
+use crate::causes;
 use crate::clock::Clock;
 use crate::delivery::{Attempt, Delivered, DeliveryError, next_attempt};
 use crate::lifecycle::Lifecycle;
@@ -299,7 +300,7 @@ where
             DeliveryError::Wait(pause) => self.hold(instant + *pause),
             DeliveryError::Refused { .. } => self.crm_answers(instant),
         }
-        let text = with_causes(&error);
+        let text = causes::in_one_line(&error);
         let Some(due) = next_attempt(&error, counted, now) else {
             return Outcome { work, end: End::Refused { reason: text } };
         };
@@ -346,16 +347,4 @@ async fn sleep_until(wake: Option<Instant>) {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => std::future::pending().await,
     }
-}
-
-/// The error with its causes, in one line.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

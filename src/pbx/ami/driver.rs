@@ -21,9 +21,9 @@ use super::mailbox::{Closed, Mailbox};
 use super::session::{Account, CLASSES, Session, SessionEvent, Timing, UNWANTED};
 use super::translate::Translate;
 use crate::call::Heard;
+use crate::causes;
 use crate::clock::{self, Clock};
 use crate::config::Ami;
-use crate::dispatch::with_causes;
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
 use crate::pbx::reconnect::{Backoff, Why};
@@ -131,7 +131,7 @@ impl Driver {
     async fn connection(&mut self, lifecycle: &Lifecycle, stop: &CancellationToken) -> Option<Ended> {
         let Link { stream, private } = match link::connect(&self.ami).await {
             Ok(link) => link,
-            Err(error) => return Some(Ended { why: error.why(), reason: with_causes(&error) }),
+            Err(error) => return Some(Ended { why: error.why(), reason: causes::in_one_line(&error) }),
         };
         let account = Account {
             username: self.ami.username.clone(),
@@ -382,3 +382,8 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod tests;
