@@ -51,8 +51,8 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
             return Exit::Config;
         }
     };
-    for (index, error) in &replay.broken {
-        complain(&format!("{}: {error}; the rest of it is left out", args.captures[*index].display()));
+    if replay.too_long > 0 {
+        complain(&format!("{} lines or messages are left out: they are too long", replay.too_long));
     }
     let text = match args.format {
         Format::Json => json(&replay),

@@ -72,9 +72,9 @@ pub const UNWANTED: &[&str] = &[
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// From the connection to the banner.
+    /// From the connection to the banner, and for each step of the log-in.
     pub hello: Duration,
-    /// From an action to its answer, and between the items of a list.
+    /// From any other action to its answer, and between the items of a list.
     pub answer: Duration,
     /// From the log-in to `FullyBooted`. An account that may not read the class `system` never
     /// hears it; a PBX that is up sends it at once.
@@ -592,7 +592,10 @@ impl Session {
         let Some(request) = self.requests.remove(&id) else { return };
         let seconds = self.timing.answer.as_secs();
         match request.what {
-            What::Challenge | What::Login => self.die(format!("no answer to the log-in for {seconds} s")),
+            What::Challenge | What::Login => {
+                let seconds = self.timing.hello.as_secs();
+                self.die(format!("no answer to the log-in for {seconds} s"));
+            }
             // Events are as good a sign of life as the pong.
             What::Ping if self.heard_at > request.sent => {}
             What::Ping => {
@@ -625,6 +628,7 @@ impl Session {
         let patience = match what {
             What::Presentation { .. } => self.timing.presentation,
             What::Ping => self.timing.ping_deadline,
+            What::Challenge | What::Login => self.timing.hello,
             _ => self.timing.answer,
         };
         self.requests.insert(id, Request { id, what, sent: now, deadline: now + patience });

@@ -210,10 +210,16 @@ async fn rubbish_is_counted_and_the_link_goes_on() {
     house.resynced().await;
     line.says(b"\x00\xff\xfe\x01 rubbish\r\nmore of it\r\n\r\n").await;
     line.says(b"Event: Newchannel\r\nChannel: PJSIP/\x00\xff\r\nUniqueid: \x00\r\n\r\n").await;
-    line.says(format!("Event: VarSet\r\nValue: {}\r\n\r\n", "v".repeat(64 * 1024 - 7))).await;
+    line.says(format!("Event: VarSet\r\nValue: {}\r\n\r\n", "v".repeat(64 * 1024))).await;
+    line.says("Variable: x\r\n".repeat(100_000) + "\r\n").await;
     line.says(call_comes("1.1")).await;
     while house.heard().await.0 != "1.1" {}
     assert_eq!(house.counted(|counters| &counters.broken_lines), 2);
+    assert_eq!(
+        house.counted(|counters| &counters.oversize),
+        2,
+        "a line of more than 64 KiB, a message of more than 1 MiB"
+    );
     assert!(matches!(*house.state.borrow(), LinkState::Live { .. }));
 }
 

@@ -34,7 +34,7 @@ impl Stage {
     fn says(&mut self, text: &str) -> Vec<Seen> {
         self.framer.push(text.as_bytes());
         let mut seen = Vec::new();
-        while let Some(message) = self.framer.take().unwrap() {
+        while let Some(message) = self.framer.take() {
             seen.push(self.session.on_message(&message, self.now));
         }
         seen
