@@ -395,6 +395,6 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
 }
 
 #[cfg(test)]
-mod peer;
+pub(super) mod peer;
 #[cfg(test)]
 mod tests;

@@ -247,7 +247,7 @@ impl House {
     }
 }
 
-pub(super) fn ami(address: SocketAddr) -> Ami {
+pub(in super::super) fn ami(address: SocketAddr) -> Ami {
     Ami {
         name: "main".to_owned().try_into().unwrap(),
         host: address.ip().to_string(),
