@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::super::frame::Framer;
 use super::*;
+use crate::call::Agent;
 use crate::clock;
 
 const BANNER: &str = "Asterisk Call Manager/11.0.0\r\n";
