@@ -114,6 +114,8 @@ impl Desk {
     pub async fn run(self, recovery: Recovery, searches: Lifecycle, stop: CancellationToken) {
         let mut running = Running::new(self, recovery, searches, stop);
         running.resume_lookups().await;
+        // What that asked for does not wait for the first event, and the status page neither.
+        running.commit_if_due().await;
         running.work().await;
     }
 }
@@ -213,9 +215,12 @@ impl Running {
         if matches!(heard.event, Event::Arrived { .. }) && self.book.get(&heard.call).is_none() {
             self.state.heard += 1;
         }
-        let rules = self.rules();
+        let answered =
+            |book: &Book| book.get(&heard.call).is_some_and(|call| call.watched() && call.answered.is_some());
+        let (rules, answered_before) = (self.rules(), answered(&self.book));
         let step = self.book.on(heard, &rules);
-        if matches!(heard.event, Event::Answered { .. }) && step.durable {
+        // The next agent of a transferred call makes it no second answered call.
+        if !answered_before && answered(&self.book) {
             self.state.answered += 1;
         }
         self.carry_out(heard.call.clone(), step).await;

@@ -119,6 +119,8 @@ impl Session {
     }
 
     fn ask_for_list(&mut self, list: List, now: Instant) {
-        self.send(What::List(list), list.action(), &[], now);
+        // FreePBX leaves a ring group's number there and nowhere else: its caller is at `s`.
+        let fields: &[_] = if list == List::Status { &[("Variables", "NODEST")] } else { &[] };
+        self.send(What::List(list), list.action(), fields, now);
     }
 }

@@ -84,7 +84,7 @@ impl Default for Timing {
 pub enum List {
     /// `CoreShowChannels`: one `CoreShowChannel` a channel.
     Channels,
-    /// `Status`: one `Status` a channel, with what was dialled first (`DNID`).
+    /// `Status`: one `Status` a channel, with what was dialled first (`DNID`) and FreePBX's `NODEST`.
     Status,
     /// `QueueStatus`: `QueueParams`, `QueueMember`, `QueueEntry`.
     Queues,
