@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assembly;
 use crate::call::{Rules, Work};
+use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Mode, Source};
 use crate::crm::zendesk::{LineError, Zendesk};
@@ -21,7 +22,7 @@ use crate::crm::{Crm, CrmError};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 use crate::desk::{Desk, DeskState, Recovery};
 use crate::directory::Directory;
-use crate::dispatch::{Dispatch, Load, Order, Owed, with_causes};
+use crate::dispatch::{Dispatch, Load, Order, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::observe;
@@ -323,7 +324,7 @@ async fn voice_fact(config: &Config, journal: &Journal) -> Option<bool> {
         Ok(Some(day)) => (day == today(&Clock::system())).then_some(false),
         Ok(None) => None,
         Err(error) => {
-            tracing::warn!(error = with_causes(&error), "a fact cannot be read from the journal");
+            tracing::warn!(error = causes::in_one_line(&error), "a fact cannot be read from the journal");
             None
         }
     }
@@ -351,7 +352,7 @@ async fn remember_voice(
             known = found;
             if let Err(error) = journal.remember(&key, &today(&Clock::system())).await {
                 tracing::warn!(
-                    error = with_causes(&error),
+                    error = causes::in_one_line(&error),
                     "it cannot be kept that the account has no screen pops"
                 );
             }
@@ -371,7 +372,7 @@ async fn log_in(crm: Crm, state: watch::Sender<CrmLogin>, stop: CancellationToke
                 break;
             }
             Err(error) => {
-                let reason = with_causes(&error);
+                let reason = causes::in_one_line(&error);
                 let failed = CrmLogin::Failed { reason: reason.clone() };
                 if *state.borrow() != failed {
                     tracing::error!(
@@ -425,7 +426,9 @@ async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: Cancellatio
             match journal.prune(oldest).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "old calls were deleted from the journal"),
-                Err(error) => tracing::warn!(error = with_causes(&error), "old calls cannot be deleted"),
+                Err(error) => {
+                    tracing::warn!(error = causes::in_one_line(&error), "old calls cannot be deleted")
+                }
             }
         }
         tokio::select! {

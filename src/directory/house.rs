@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::agents_csv::read_agents;
 use super::matching::{Index, MatchedGroup, Matching, Problem, Told, ToldBy, WantedGroup, match_house, only};
 use crate::call::{Agent, Extension, PersonId, SourceName};
+use crate::causes;
 use crate::clock::Clock;
 use crate::crm::{Crm, CrmError, Resolve, Roster};
 
@@ -170,7 +171,7 @@ impl Directory {
         }
         let result = self.0.ask().await;
         let mut parts = self.0.parts();
-        parts.last_error = result.as_ref().err().map(chain);
+        parts.last_error = result.as_ref().err().map(|error| causes::in_one_line(error));
         self.0.publish(&mut parts);
         result
     }
@@ -217,7 +218,7 @@ impl Directory {
                 Err(error) => {
                     if failures == 0 {
                         tracing::warn!(
-                            error = chain(&error),
+                            error = causes::in_one_line(&error),
                             "the CRM's agents and groups cannot be read; trying again"
                         );
                     }
@@ -347,16 +348,6 @@ impl Inner {
     fn parts(&self) -> MutexGuard<'_, Parts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn chain(error: &CrmError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -33,10 +33,7 @@ async fn a_known_caller_costs_one_request_from_ring_to_pop() {
     assert_eq!(house.requests(before), ["POST /channels/voice/tickets"]);
     assert_eq!(tickets.len(), 1);
     let ticket = &tickets[0];
-    assert_eq!(
-        (&*ticket.requester, &*ticket.agent, &*ticket.group),
-        ("Petra Sommer", BERND, "Support")
-    );
+    assert_eq!((&*ticket.requester, &*ticket.agent, &*ticket.group), ("Petra Sommer", BERND, "Support"));
     assert_eq!(ticket.opened_at, [BERND]);
     assert!(ticket.comments[0].contains("Petra Sommer"), "{:?}", ticket.comments);
     house.clean();
@@ -209,7 +206,10 @@ async fn add_person(house: &House, name: &str, phone: &str) {
 async fn delete_person(house: &House, name: &str) {
     let state = house.sandbox.state();
     let person = state["users"].as_array().unwrap().iter().find(|user| user["name"] == name).unwrap();
-    assert_eq!(somebody(house, reqwest::Method::DELETE, &format!("/users/{}", person["id"]), None).await, 200);
+    assert_eq!(
+        somebody(house, reqwest::Method::DELETE, &format!("/users/{}", person["id"]), None).await,
+        200
+    );
 }
 
 async fn somebody(

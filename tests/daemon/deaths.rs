@@ -1,8 +1,8 @@
 //! A daemon that is killed between any two commits, and the next one that goes on.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use ringdesk::clock::Clock;
@@ -116,7 +116,12 @@ async fn commits_of(house: &House, tape: &Tape) -> u64 {
 }
 
 /// One life: it dies at this commit, and the next daemon goes on with the call still up.
-async fn dies(capture: &'static str, callers: &'static str, number: Option<&'static str>, at: u64) -> Vec<Ticket> {
+async fn dies(
+    capture: &'static str,
+    callers: &'static str,
+    number: Option<&'static str>,
+    at: u64,
+) -> Vec<Ticket> {
     let mut house = House::new().await;
     house.callers = callers;
     let tape = tape(capture, number);

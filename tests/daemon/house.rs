@@ -98,7 +98,9 @@ listen = "127.0.0.1:0"
         for queue in ["support", "hotline", "helpdesk"] {
             text.push_str(&format!("[[group]]\nqueue = \"{queue}\"\nwrap_up = \"{wrap_up}\"\n"));
         }
-        text.push_str(&format!("[[group]]\nextension = \"610\"\nname = \"sales\"\nwrap_up = \"{wrap_up}\"\n"));
+        text.push_str(&format!(
+            "[[group]]\nextension = \"610\"\nname = \"sales\"\nwrap_up = \"{wrap_up}\"\n"
+        ));
         for (extension, email) in PHONES {
             text.push_str(&format!("[[agent]]\nextension = \"{extension}\"\nemail = \"{email}\"\n"));
         }
@@ -133,7 +135,11 @@ listen = "127.0.0.1:0"
             }
         };
         if tokio::time::timeout(PATIENCE, settled).await.is_err() {
-            panic!("{count} tickets were waited for, {:#?} stand; {:?}", self.tickets(), daemon.status().load.borrow());
+            panic!(
+                "{count} tickets were waited for, {:#?} stand; {:?}",
+                self.tickets(),
+                daemon.status().load.borrow()
+            );
         }
         self.tickets()
     }

@@ -258,7 +258,10 @@ const BOTH: [&str; 10] = [
 ];
 
 fn headers(channel: &BTreeMap<String, String>, names: &[&str]) -> String {
-    names.iter().map(|name| format!("{name}: {}\r\n", channel.get(*name).map_or("", String::as_str))).collect()
+    names
+        .iter()
+        .map(|name| format!("{name}: {}\r\n", channel.get(*name).map_or("", String::as_str)))
+        .collect()
 }
 
 fn status(channel: &BTreeMap<String, String>) -> String {

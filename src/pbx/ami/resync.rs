@@ -193,7 +193,7 @@ mod tests {
         framer.push(LISTS.as_bytes());
         let mut heard = Vec::new();
         let now = Timestamp::from_second(1_795_660_933).unwrap();
-        while let Some(message) = framer.take().unwrap() {
+        while let Some(message) = framer.take() {
             translate.on_message(&message, now, &mut heard);
         }
         translate.resync_ends(true, now, &mut heard);

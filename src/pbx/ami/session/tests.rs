@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::super::frame::Framer;
 use super::*;
+use crate::call::Agent;
 use crate::clock;
 
 const BANNER: &str = "Asterisk Call Manager/11.0.0\r\n";
@@ -34,7 +35,7 @@ impl Stage {
     fn says(&mut self, text: &str) -> Vec<Seen> {
         self.framer.push(text.as_bytes());
         let mut seen = Vec::new();
-        while let Some(message) = self.framer.take().unwrap() {
+        while let Some(message) = self.framer.take() {
             seen.push(self.session.on_message(&message, self.now));
         }
         seen
