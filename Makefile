@@ -1,6 +1,10 @@
 # The two commands of the README: `make demo` and `make test`.
-.PHONY: test demo
+# `make deny`: licences, sources and known holes of the dependencies; gets its tool by itself and says so.
+.PHONY: test demo deny
 
 test:
 	cargo fmt --check
 	cargo test
+
+deny:
+	.ci/deny

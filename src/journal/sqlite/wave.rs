@@ -182,3 +182,46 @@ fn settled_row(call: &str, seq: u32, settled: &Settled) -> Value {
 fn postponed_row(call: &str, seq: u32, postponed: &Postponed) -> Value {
     json!([call, seq, nanos(postponed.due), postponed.attempts, postponed.error])
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::super::{Change, HowSettled, Journal, Postponed, Settled, WorkStanding};
+    use crate::call::{CallId, Task, TicketChange, TicketId, Work};
+    use crate::clock::Clock;
+
+    #[tokio::test]
+    async fn work_that_is_postponed_and_then_settled_is_owed_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::standing_at(Timestamp::from_second(1_795_292_763).unwrap());
+        let (journal, _lock) =
+            Journal::open(&folder.path().join("journal.db"), clock.clone(), None).await.unwrap();
+        let id: CallId = "main/1795292763.0".parse().unwrap();
+        let task = Task::UpdateTicket { ticket: TicketId(2), change: TicketChange::default() };
+        let work = Work { call: id.clone(), seq: 1, task, worth_until: None };
+        let key = work.key();
+
+        let mut change = Change::of(id.clone());
+        change.owe.push(work);
+        journal.commit(&[change]).await.unwrap();
+        let owed = journal.owed().await.unwrap();
+        assert_eq!((owed.len(), owed[0].attempts), (1, 0));
+
+        let mut change = Change::of(id.clone());
+        let error = "nobody answered".to_owned();
+        change.postpone.push(Postponed { key: key.clone(), due: clock.now(), attempts: 3, error });
+        journal.commit(&[change]).await.unwrap();
+        let owed = journal.owed().await.unwrap();
+        assert_eq!((owed.len(), owed[0].attempts), (1, 3));
+        assert_eq!(owed[0].last_error.as_deref(), Some("nobody answered"));
+        assert!(matches!(owed[0].standing, WorkStanding::Owed));
+
+        let mut change = Change::of(id.clone());
+        let how = HowSettled::Done { note: "done".to_owned() };
+        change.settle.push(Settled { key, how, at: clock.now() });
+        journal.commit(&[change]).await.unwrap();
+        assert_eq!(journal.owed().await.unwrap().len(), 0);
+        assert_eq!(journal.load().await.unwrap().owed.len(), 0);
+    }
+}
