@@ -4,6 +4,7 @@
 
 test:
 	cargo fmt --check
+	tests/rig/install.sh
 	cargo test
 
 deny:
