@@ -335,7 +335,8 @@ impl Inner {
             .collect();
         self.house.send_replace(Arc::new(House {
             matching,
-            read: parts.index.is_some(),
+            read: parts.index.is_some()
+                && (rules.only_look || parts.default_user.is_some() || parts.default_user_problem.is_some()),
             default_user: parts.default_user,
             last_refresh: parts.last_refresh,
             last_error: parts.last_error.clone(),

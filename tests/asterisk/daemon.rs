@@ -43,9 +43,11 @@ impl Daemon {
             fs::write(&path, format!("{config}\n[web]\nlisten = \"127.0.0.1:{web}\"\n")).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             let log = File::options().create(true).append(true).open(&path_of_log).unwrap();
-            let child = ringdesk()
-                .args(["run", "--config"])
+            // The kernel ends it with the thread that runs this test, also when that is killed.
+            let child = Command::new("setpriv")
+                .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_ringdesk"), "run", "--config"])
                 .arg(&path)
+                .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log)
                 .spawn()

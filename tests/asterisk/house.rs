@@ -48,6 +48,7 @@ pub struct House {
     seen: Vec<Seen>,
     before: Account,
     folder: TempDir,
+    name: String,
 }
 
 /// A call that was played, and what must be there of it.
@@ -74,7 +75,8 @@ impl House {
         let before = Account::new(sandbox.state());
         let default_users = before.people().iter().filter(|(name, _)| name == DEFAULT_USER).count();
         assert_eq!(default_users, 1, "the default user was missing and is made at the start");
-        Self { daemon, link, sandbox, rig, config, seen: Vec::new(), before, folder }
+        let name = format!("Asterisk {} {:?}", plan.version, plan.rig);
+        Self { daemon, link, sandbox, rig, config, seen: Vec::new(), before, folder, name }
     }
 
     /// Starts the daemon again after its end.
@@ -224,7 +226,8 @@ impl Drop for House {
             let _ = fs::write(path.join("heard.ami"), self.link.heard());
             let _ = fs::write(path.join("account.json"), format!("{:#}", self.sandbox.state()));
             eprintln!(
-                "look into {}: daemon.log, heard.ami (what the exchange said), account.json, pbx/log",
+                "left of {}: {} with daemon.log, heard.ami (what the exchange said), account.json, pbx/log",
+                self.name,
                 path.display()
             );
         }

@@ -171,8 +171,8 @@ async fn without_talk_partner_edition_tickets_are_made_and_do_not_open() {
 async fn a_requester_who_is_gone_costs_the_requester_and_not_the_ticket() {
     let house = House::new().await;
     let daemon = house.daemon().await;
-    delete_person(&house, "Petra Sommer").await;
-    house.board.play(&story(PETRAS)).await;
+    delete_person(&house, "Helga Frank").await;
+    house.board.play(&story("+493023125151")).await;
     let tickets = house.settled(&daemon, 1).await;
     assert_eq!((tickets.len(), &*tickets[0].requester), (1, "Unknown caller"));
     assert_eq!(tickets[0].opened_at, [BERND]);
@@ -180,18 +180,18 @@ async fn a_requester_who_is_gone_costs_the_requester_and_not_the_ticket() {
 }
 
 #[tokio::test]
-async fn ten_thousand_people_are_read_and_each_is_found() {
+async fn thousands_of_people_are_read_and_each_is_found() {
     let mut seed = Seed::house();
-    seed.users.extend((0..10_000).map(|n| {
+    seed.users.extend((0..4_000).map(|n| {
         let person = serde_json::json!({"name": format!("Person {n}"), "phone": format!("+49304{n:06}")});
         serde_json::from_value::<SeedUser>(person).unwrap()
     }));
     let house = House::with(Options { seed, ..Options::default() }).await;
     let daemon = house.daemon().await;
     let before = house.requests_so_far();
-    house.board.play(&story("+49304007777")).await;
+    house.board.play(&story("+49304003777")).await;
     let tickets = house.settled(&daemon, 1).await;
-    assert_eq!(tickets[0].requester, "Person 7777");
+    assert_eq!(tickets[0].requester, "Person 3777");
     assert_eq!(house.requests(before), ["POST /channels/voice/tickets"]);
     daemon.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use ringdesk::clock::Clock;
@@ -128,11 +128,18 @@ async fn dies(
     let mut first = Process::start(&house, at);
     let alive = first.serves().await;
     let board = house.board.clone();
-    let play = async { board.play(&tape).await };
+    let over = AtomicBool::new(false);
+    let play = async {
+        board.play(&tape).await;
+        // The rest of the story is told by the clock: how many commits it shares differs from life to life.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        over.store(true, Relaxed);
+    };
     let revive = async {
         if alive {
-            until("the death", || first.dead()).await;
+            until("the death", || first.dead() || over.load(Relaxed)).await;
         }
+        drop(first);
         let mut second = Process::start(&house, 0);
         assert!(second.serves().await);
         second

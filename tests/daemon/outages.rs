@@ -109,7 +109,7 @@ async fn a_call_answered_while_the_pbx_was_out_of_reach_gets_its_ticket() {
     let daemon = house.daemon().await;
     let tape = Tape::of(QUEUE, SHORT).0;
     let (ring, rest) = tape.cut_behind(&["Event: DialBegin", "202"]);
-    let (answer, end) = rest.cut_behind(&["Event: BridgeEnter", "PJSIP/202"]);
+    let (answer, end) = rest.cut_behind(&["Event: BridgeEnter", "BridgeNumChannels: 2"]);
     house.board.play(&ring).await;
     house.board.cut();
     house.board.play(&answer).await;
@@ -127,7 +127,7 @@ async fn a_call_answered_while_the_pbx_was_out_of_reach_gets_its_ticket() {
 async fn a_call_that_ended_while_the_pbx_was_out_of_reach_is_closed_and_marked() {
     let house = House::new().await;
     let daemon = house.daemon().await;
-    let (talk, end) = Tape::of(QUEUE, SHORT).0.cut_behind(&["Event: BridgeEnter", "PJSIP/202"]);
+    let (talk, end) = Tape::of(QUEUE, SHORT).0.cut_behind(&["Event: BridgeEnter", "BridgeNumChannels: 2"]);
     house.board.play(&talk).await;
     until("a ticket", || house.tickets().len() == 1).await;
     house.board.cut();

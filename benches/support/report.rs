@@ -1,0 +1,249 @@
+//! Figures become a page that a reader understands.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use ringdesk::clock::Clock;
+
+use crate::answer;
+use crate::journal::Committed;
+use crate::phonebook;
+
+/// What was measured so far.
+#[derive(Default)]
+pub struct Report {
+    goals: Vec<Goal>,
+    sections: Vec<String>,
+}
+
+/// A promise and what came of it.
+struct Goal {
+    what: &'static str,
+    goal: &'static str,
+    figure: String,
+    reached: bool,
+    /// What is said when it is missed.
+    missed: &'static str,
+}
+
+impl Report {
+    fn goal(
+        &mut self,
+        what: &'static str,
+        goal: &'static str,
+        figure: String,
+        reached: bool,
+        missed: &'static str,
+    ) {
+        self.goals.push(Goal { what, goal, figure, reached, missed });
+    }
+
+    /// AMI events a second.
+    pub fn ami(&mut self, cut: f64, sessioned: f64, translated: f64, queue_calls: f64, bytes: usize) {
+        self.goal(
+            "AMI events a second, one core, typed and translated",
+            "≥ 1 000 000",
+            thousands(translated),
+            translated >= 1e6,
+            "The rest is in the table below: what is not cutting is looking up the legs of calls.",
+        );
+        self.sections.push(format!(
+            "## AMI events a second\n\n\
+             One core; bytes ▸ frame ▸ message ▸ session ▸ translate as the driver does it, both clocks read for each message. \
+             The stream is all captures of real Asterisks 16 and 22 in turn, with fresh ids each time \
+             ({bytes} bytes an event), everything that an account may read; median of seven rounds.\n\n\
+             | How far | Events a second | ns an event |\n|---|--:|--:|\n{}",
+            [
+                ("cut and named", cut),
+                ("through the session", sessioned),
+                ("translated", translated),
+                ("translated, only the events that our filter lets through, queue calls", queue_calls),
+            ]
+            .map(|(what, rate)| format!("| {what} | {} | {:.0} |\n", thousands(rate), 1e9 / rate))
+            .concat()
+        ));
+    }
+
+    /// Commits of the journal.
+    pub fn journal(&mut self, all: &[Committed]) {
+        let mut text = "## The durable write\n\n\
+             What is written when so many calls are answered at the same moment (state, story, owed ticket), in \
+             one commit of the journal; against a plain write of as many bytes with `fdatasync` on the same disk, to a file \
+             that grows and into blocks that are there already. Milliseconds; rounds of the three in turn.\n\n\
+             | Calls at once | What | p50 | p90 | p99 | longest |\n|--:|---|--:|--:|--:|--:|\n"
+            .to_owned();
+        for Committed { calls, commit, append, overwrite } in all {
+            for (what, sample) in [
+                ("journal commit", commit),
+                ("append, `fdatasync`", append),
+                ("overwrite, `fdatasync`", overwrite),
+            ] {
+                let _ = writeln!(text, "| {calls} | {what} | {} |", sample.cells());
+            }
+        }
+        if let [one, .., fifty] = all {
+            let _ = write!(
+                text,
+                "\nA commit for one call costs {:.2} × the appended write; for {} calls at once, {:.3} ms a call.\n",
+                one.commit.percentile(50) / one.append.percentile(50),
+                fifty.calls,
+                fifty.commit.percentile(50) / fifty.calls as f64
+            );
+        }
+        self.sections.push(text);
+    }
+
+    /// The phone book.
+    pub fn phonebook(&mut self, measured: phonebook::Measured) {
+        let phonebook::Measured { hit, miss, bytes, opened } = measured;
+        self.goal(
+            "phone-book look-up among 1 000 000",
+            "≤ 1 µs",
+            format!("{:.2} µs found, {:.2} µs not found", hit / 1e3, miss / 1e3),
+            hit <= 1e3 && miss <= 1e3,
+            "Both are waits for memory.",
+        );
+        self.goal(
+            "memory a number at 1 000 000",
+            "≤ 64 bytes",
+            format!("{bytes:.0} bytes"),
+            bytes <= 64.0,
+            "The printed book itself takes 45 bytes a number (a unit test counts them); the rest is what was used \
+             while it was read and printed, and kept by the allocator.",
+        );
+        self.sections.push(format!(
+            "## The phone book\n\n\
+             1 000 000 people with one number each and names of 17 bytes, looked up in no order of the memory, by the public \
+             `PhoneBook::find`, locks and answer included. Memory is the growth of the resident size of a process that opens \
+             the kept book, all caches of SQLite included; opening takes {opened:.1} s.\n"
+        ));
+    }
+
+    /// The whole daemon.
+    pub fn answer(&mut self, measured: &answer::Measured) {
+        let answer::Measured { ringdesk, floor, cpu, events, memory, requests, calls, wrong } = measured;
+        let [median, late] = [50, 99].map(|percent| ringdesk.percentile(percent));
+        let ratio = [50, 99].map(|percent| ringdesk.percentile(percent) / floor.percentile(percent));
+        self.goal(
+            "answer → ticket request, 50 calls/s, p50 / p99",
+            "≤ 0.46 / 2 ms with the durable write in it",
+            format!("{median:.2} / {late:.2} ms"),
+            median <= 0.46 && late <= 2.0,
+            "The goal is the time of a program that makes nothing durable; see below what this disk takes for one durable \
+             write alone, which no program that promises it can undercut.",
+        );
+        self.goal(
+            "the same against the floor program",
+            "≤ 1.5 ×",
+            format!("{:.2} × (p50), {:.2} × (p99)", ratio[0], ratio[1]),
+            ratio[0] <= 1.5,
+            "The daemon commits more often than once a call (it rings, it is answered, the ticket stands, it ends, the \
+             wrap-up is over); an answer may find such a commit under way and waits for it.",
+        );
+        self.goal(
+            "processor time of a call (goal: 47 events)",
+            "≤ 0.6 ms",
+            format!("{cpu:.2} ms ({events} events)"),
+            *cpu <= 0.6,
+            "See below for what is in it.",
+        );
+        self.goal(
+            "resident memory at 50 calls/s, 10 000 people",
+            "≤ 20 MB",
+            format!("{:.1} MB", memory[1]),
+            memory[1] <= 20.0,
+            "See below.",
+        );
+        self.goal(
+            "requests of a known caller, ring to pop",
+            "1",
+            format!("{requests:.3}"),
+            (*requests - 1.0).abs() < 0.005 && *wrong == [0, 0],
+            "Requests of the directory are counted with them.",
+        );
+        self.sections.push(format!(
+            "## From the answer to the ticket\n\n\
+             The real process `ringdesk run`, {calls} calls of known callers at 50 a second, as a real Asterisk 22 tells a queue \
+             call ({events} events, those that our event filter lets through): the phones ring 1.2 s, they talk 3 s, the \
+             wrap-up takes 30 s. 10 000 people in the phone book. The CRM answers a ticket after 20 ms. Measured from the \
+             first byte of the burst that tells the answer leaving the PBX to the first byte of the request reaching the CRM; on this \
+             way lie the cutting, the decision, the durable commit and HTTP. The floor program \
+             (`benches/support/floor.rs`) reads a line, appends a record, calls `fdatasync` and sends a request over a kept \
+             connection, before and after in the same run. Milliseconds.\n\n\
+             | | calls | p50 | p90 | p99 | longest |\n|---|--:|--:|--:|--:|--:|\n\
+             | ringdesk | {} | {} |\n| floor | {} | {} |\n\n\
+             {} calls without a ticket, {} with two. Processor time (user and system, all threads, from the first ring to the end \
+             of the last wrap-up): {cpu:.2} ms a call. Resident memory: {:.1} MB before the first call, {:.1} MB at most.\n",
+            ringdesk.count(),
+            ringdesk.cells(),
+            floor.count(),
+            floor.cells(),
+            wrong[0],
+            wrong[1],
+            memory[0],
+            memory[1],
+        ));
+    }
+
+    /// The page.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "# Benchmarks\n\nMade by `make bench`, which writes this file. {}\n\n\
+             | What | Goal | Here | |\n|---|---|---|---|\n",
+            machine()
+        );
+        for Goal { what, goal, figure, reached, .. } in &self.goals {
+            let word = if *reached { "reached" } else { "**missed**" };
+            let _ = writeln!(text, "| {what} | {goal} | {figure} | {word} |");
+        }
+        let missed: Vec<&Goal> = self.goals.iter().filter(|goal| !goal.reached).collect();
+        if !missed.is_empty() {
+            text.push_str("\nWhat is missed, and why:\n\n");
+            for Goal { what, missed, .. } in missed {
+                let _ = writeln!(text, "- {what}: {missed}");
+            }
+        }
+        for section in &self.sections {
+            let _ = write!(text, "\n{section}");
+        }
+        text
+    }
+}
+
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let models: Vec<&str> =
+        cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split(": ").nth(1)).collect();
+    let memory = read("/proc/meminfo");
+    let memory = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0);
+    let load = read("/proc/loadavg");
+    let rust = Command::new("rustc").arg("--version").output().ok();
+    let rust = rust.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    format!(
+        "{}, ringdesk {}, {}, Linux {}, {} × {}, {:.0} GB of memory; load average at the end {}. \
+         All peers run on the same machine.",
+        Clock::system().now().strftime("%Y-%m-%d"),
+        env!("CARGO_PKG_VERSION"),
+        rust.trim(),
+        read("/proc/sys/kernel/osrelease").trim(),
+        models.len(),
+        models.first().unwrap_or(&"unknown processor"),
+        memory * 1024.0 / 1e9,
+        load.split_whitespace().next().unwrap_or("unknown"),
+    )
+}
+
+/// `1234567` as `1 234 567`.
+fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
