@@ -43,6 +43,10 @@ const OUTCOMES: usize = 64;
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
+/// How long work waits after the start for agents and groups to be matched: what an earlier life owes
+/// would go out without them. A CRM that does not tell them in this time gets its tickets all the same.
+const FIRST_MATCH: Duration = Duration::from_secs(10);
+
 /// How often the log-in of the CRM is tried while it does not answer.
 const LOGIN_EVERY: Duration = Duration::from_secs(15);
 
@@ -295,12 +299,14 @@ pub enum CrmLogin {
 type Delivery = Pin<Box<dyn Future<Output = Result<Delivered, DeliveryError>> + Send>>;
 
 fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    let latest = tokio::time::Instant::now() + FIRST_MATCH;
     move |work, attempt| {
         let (crm, directory) = (crm.clone(), directory.clone());
         Box::pin(async move {
             if observing {
                 return Ok(observe::pretend(&work));
             }
+            let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
             crm.deliver(&work, attempt, &directory).await
         })
     }
