@@ -104,7 +104,7 @@ impl Daemon {
     /// See [`RunError`]. A PBX or a CRM that does not answer is no error.
     pub async fn start(config: Config, clock: Clock, hooks: Hooks) -> Result<Self, RunError> {
         let (journal, lock) =
-            Journal::open(assembly::journal_path(&config), clock.clone(), hooks.after_commit).await?;
+            Journal::open(&assembly::journal_path(&config), clock.clone(), hooks.after_commit).await?;
         let numbers = Arc::new(rules::normaliser(&config)?);
         let recovered = journal.load().await?;
         for lost in &recovered.unreadable {
@@ -143,6 +143,11 @@ impl Daemon {
             let _ = orders_tx.send(order);
         }
         let observing = config.mode == Mode::Observe;
+        if observing {
+            tracing::warn!(
+                "mode = \"observe\": what would be done is written down (`ringdesk calls`); nothing is sent to the CRM"
+            );
+        }
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
         let max_in_flight = zendesk_in_flight(&config);
         let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
