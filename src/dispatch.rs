@@ -351,7 +351,9 @@ where
     fn crm_is_away(&mut self, sent: Instant, now: Instant) {
         if self.noticed.is_none_or(|noticed| sent >= noticed) {
             if self.away == 0 {
-                tracing::warn!("the CRM does not answer: what is owed is kept, and one request at a time asks again");
+                tracing::warn!(
+                    "the CRM does not answer: what is owed is kept, and one request at a time asks again"
+                );
             }
             self.hold(now + PROBE_FIRST * (1 << self.away.min(2)));
             self.away += 1;

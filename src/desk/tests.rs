@@ -221,8 +221,7 @@ impl Working {
 
     /// Lets the desk look at the clock.
     async fn nudge(&self) {
-        let source = "other".to_owned().try_into().unwrap();
-        self.inputs.send(Input::Lost { source }).await.unwrap();
+        self.inputs.send(Input::Heard(Vec::new())).await.unwrap();
     }
 
     async fn stops(self) {
@@ -425,7 +424,6 @@ async fn calls_that_the_pbx_does_not_know_any_more_are_over_and_marked() {
         desk.delivers(&work, stands()).await;
     }
     let source: crate::call::SourceName = "main".to_owned().try_into().unwrap();
-    desk.inputs.send(Input::Lost { source: source.clone() }).await.unwrap();
     desk.until(|state| state.up == 2).await;
     let present = vec!["main/1.2".parse().unwrap()];
     desk.inputs.send(Input::Resynced { source, present }).await.unwrap();
