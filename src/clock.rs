@@ -47,7 +47,8 @@ impl Clock {
 }
 
 /// A monotonic instant, for durations and deadlines; jumps of the wall clock do not move it.
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+///
+/// It is the clock of the run time's timers, so that a test which stops those stops this one too.
 pub fn instant() -> std::time::Instant {
-    std::time::Instant::now()
+    tokio::time::Instant::now().into_std()
 }

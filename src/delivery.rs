@@ -52,7 +52,7 @@ pub enum DeliveryError {
 /// Says when work is tried again: at once after the first failure would hammer, so 0.5 s, 1 s, 2 s …
 /// doubling to 60 s at most. `None` parks it for a person.
 ///
-/// The first steps are short because promise 9 of the plan asks for the ticket within 12 s of the
+/// The first steps are short because promise 11 of the plan asks for the ticket within 12 s of the
 /// answer after an outage of 4 s; the exit's own health check holds the whole queue back meanwhile,
 /// so that a dead CRM is asked by one request at a time.
 pub fn next_attempt(error: &DeliveryError, attempts: u32, now: Timestamp) -> Option<Timestamp> {

@@ -5,7 +5,9 @@
 //! nothing is done outside that is not written down. While the journal cannot be written (a full
 //! disk), the desk holds its batch and waits: the sources go on reading into memory.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod batch;
+
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +20,13 @@ use crate::call::{
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
-use crate::dispatch::{End, Order, Outcome, Owed, with_causes};
-use crate::journal::{Change, HowSettled, Journal, Postponed, Settled, Snapshot};
+use crate::dispatch::{End, Order, Outcome, Owed};
+use crate::journal::{HowSettled, Journal, Postponed, Settled};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
 use crate::phonebook::PhoneBook;
+
+use batch::Batch;
 
 /// At most so many inputs are taken into one transaction: the agent of the first one waits for it.
 const BATCH: usize = 256;
@@ -96,6 +100,7 @@ struct Running {
     repeats_in_order: VecDeque<CallId>,
     found: Answers,
     searches: Lifecycle,
+    stop: CancellationToken,
     state: DeskState,
     /// Wall clock and monotonic clock at the last look, to see jumps.
     clocks: (Timestamp, std::time::Instant),
@@ -104,44 +109,38 @@ struct Running {
 /// The way by which searches bring their answers back.
 type Answers = (mpsc::UnboundedSender<(CallId, Identified)>, mpsc::UnboundedReceiver<(CallId, Identified)>);
 
-/// What waits to be written.
-#[derive(Default)]
-struct Batch {
-    order: Vec<CallId>,
-    changes: HashMap<CallId, Change>,
-    /// Calls whose state must be written.
-    snapshots: HashSet<CallId>,
-    orders: Vec<Order>,
-    urgent: bool,
-    since: Option<std::time::Instant>,
-}
-
 impl Desk {
     /// Works until `stop`. What was heard before is written down.
     pub async fn run(self, recovery: Recovery, searches: Lifecycle, stop: CancellationToken) {
-        let journaled = recovery.calls.iter().map(|call| call.id.clone()).collect();
-        let rules_now = Arc::clone(&self.rules.borrow());
-        let clocks = (self.clock.now(), clock::instant());
-        let mut running = Running {
-            desk: self,
-            book: Book::recover(recovery.calls),
-            rules_now,
-            batch: Batch::default(),
-            journaled,
-            repeats: HashSet::new(),
-            repeats_in_order: VecDeque::new(),
-            found: mpsc::unbounded_channel(),
-            searches,
-            state: DeskState::default(),
-            clocks,
-        };
+        let mut running = Running::new(self, recovery, searches, stop);
         running.resume_lookups().await;
-        running.work(stop).await;
+        // What that asked for does not wait for the first event, and the status page neither.
+        running.commit_if_due().await;
+        running.work().await;
     }
 }
 
 impl Running {
-    async fn work(&mut self, stop: CancellationToken) {
+    fn new(desk: Desk, recovery: Recovery, searches: Lifecycle, stop: CancellationToken) -> Self {
+        let rules_now = Arc::clone(&desk.rules.borrow());
+        Self {
+            journaled: recovery.calls.iter().map(|call| call.id.clone()).collect(),
+            book: Book::recover(recovery.calls),
+            rules_now,
+            clocks: (desk.clock.now(), clock::instant()),
+            desk,
+            batch: Batch::default(),
+            repeats: HashSet::new(),
+            repeats_in_order: VecDeque::new(),
+            found: mpsc::unbounded_channel(),
+            searches,
+            stop,
+            state: DeskState::default(),
+        }
+    }
+
+    async fn work(&mut self) {
+        let stop = self.stop.clone();
         loop {
             let wake = self.next_wake();
             tokio::select! {
@@ -154,11 +153,11 @@ impl Running {
             }
             self.take_what_waits().await;
             self.on_time().await;
-            self.commit_if_due(&stop).await;
+            self.commit_if_due().await;
         }
         self.take_what_waits().await;
         self.batch.urgent |= !self.batch.order.is_empty();
-        self.commit_if_due(&stop).await;
+        self.commit_if_due().await;
     }
 
     async fn take_what_waits(&mut self) {
@@ -186,6 +185,8 @@ impl Running {
     // ── Inputs ──────────────────────────────────────────────────────────────────────────────────
 
     async fn on_input(&mut self, input: Input) {
+        // What is heard now sets timers by the new time, and those must not move once more.
+        self.see_jumps();
         match input {
             Input::Heard(heard) => {
                 for heard in heard {
@@ -199,7 +200,6 @@ impl Running {
                     self.on_heard(&Heard { call, at: now, event }).await;
                 }
             }
-            Input::Lost { .. } => {}
             Input::House { source, agents, queues } => {
                 let queues = queues.into_iter().map(|(name, _)| name).collect();
                 self.desk.directory.pbx_tells(source, agents, queues);
@@ -214,15 +214,19 @@ impl Running {
         if matches!(heard.event, Event::Arrived { .. }) && self.book.get(&heard.call).is_none() {
             self.state.heard += 1;
         }
-        let rules = self.rules();
+        let answered =
+            |book: &Book| book.get(&heard.call).is_some_and(|call| call.watched() && call.answered.is_some());
+        let (rules, answered_before) = (self.rules(), answered(&self.book));
         let step = self.book.on(heard, &rules);
-        if matches!(heard.event, Event::Answered { .. }) && step.durable {
+        // The next agent of a transferred call makes it no second answered call.
+        if !answered_before && answered(&self.book) {
             self.state.answered += 1;
         }
         self.carry_out(heard.call.clone(), step).await;
     }
 
     async fn on_identified(&mut self, call: CallId, identified: Identified) {
+        self.see_jumps();
         let heard = Heard { call, at: self.desk.clock.now(), event: Event::CallerIdentified(identified) };
         let rules = self.rules();
         let step = self.book.on(&heard, &rules);
@@ -358,32 +362,6 @@ impl Running {
         }
     }
 
-    /// A call is to be written down for the first time. One that an earlier life has closed is a
-    /// repetition: the PBX, or somebody, plays an old stream again.
-    async fn begins(&mut self, id: &CallId) -> bool {
-        let known = loop {
-            match self.desk.journal.knows(id).await {
-                Ok(known) => break known,
-                Err(error) => self.journal_fails(&with_causes(&error)).await,
-            }
-        };
-        if !known {
-            self.journaled.insert(id.clone());
-            return true;
-        }
-        tracing::warn!(call.id = %id, "this call was heard and closed before: it is left alone");
-        self.book.forget(id);
-        self.batch.forget(id);
-        self.repeats.insert(id.clone());
-        self.repeats_in_order.push_back(id.clone());
-        if self.repeats_in_order.len() > REPEATS
-            && let Some(oldest) = self.repeats_in_order.pop_front()
-        {
-            self.repeats.remove(&oldest);
-        }
-        false
-    }
-
     fn search(&self, id: CallId, number: E164) {
         let (phonebook, found) = (self.desk.phonebook.clone(), self.found.0.clone());
         self.searches.spawn_short(async move {
@@ -409,95 +387,6 @@ impl Running {
         }
         Arc::clone(&self.rules_now)
     }
-
-    // ── The journal ─────────────────────────────────────────────────────────────────────────────
-
-    async fn commit_if_due(&mut self, stop: &CancellationToken) {
-        let lazy = self.batch.since.is_some_and(|since| clock::instant().duration_since(since) >= LAZY);
-        if self.batch.urgent || lazy {
-            self.commit(stop).await;
-        }
-        for call in self.book.sweep() {
-            self.journaled.remove(&call.id);
-        }
-        self.publish();
-    }
-
-    async fn commit(&mut self, stop: &CancellationToken) {
-        let Batch { order, mut changes, snapshots, orders, .. } = std::mem::take(&mut self.batch);
-        let batch: Vec<Change> = order
-            .iter()
-            .filter_map(|id| {
-                let mut change = changes.remove(id)?;
-                // What is told of a call that nobody watches is not kept.
-                if snapshots.contains(id) {
-                    change.snapshot = self.book.get(id).map(Snapshot::of);
-                } else if !self.journaled.contains(id) {
-                    return None;
-                }
-                Some(change)
-            })
-            .collect();
-        while let Err(error) = self.desk.journal.commit(&batch).await {
-            self.journal_fails(&with_causes(&error)).await;
-            if stop.is_cancelled() {
-                tracing::error!(
-                    "stopped while the journal could not be written: the latest changes are lost"
-                );
-                return;
-            }
-        }
-        if self.state.journal_error.take().is_some() {
-            tracing::info!("the journal can be written again");
-        }
-        for order in orders {
-            // The dispatcher outlives the desk.
-            let _ = self.desk.orders.send(order);
-        }
-    }
-
-    async fn journal_fails(&mut self, error: &str) {
-        if self.state.journal_error.as_deref() != Some(error) {
-            tracing::error!(
-                error,
-                "the journal cannot be used; calls are held in memory and it is tried again every second"
-            );
-            self.state.journal_error = Some(error.to_owned());
-            self.publish();
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-
-    fn publish(&mut self) {
-        self.state.up = self.book.calls().filter(|call| call.up()).count();
-        self.state.ended = self.book.calls().filter(|call| !call.up() && call.open()).count();
-        let state = self.state.clone();
-        self.desk.state.send_if_modified(|shown| {
-            let differs = *shown != state;
-            *shown = state;
-            differs
-        });
-    }
-}
-
-impl Batch {
-    fn change(&mut self, id: &CallId) -> &mut Change {
-        self.changes.entry(id.clone()).or_insert_with(|| {
-            self.order.push(id.clone());
-            Change::of(id.clone())
-        })
-    }
-
-    fn touch(&mut self) {
-        self.since.get_or_insert_with(clock::instant);
-    }
-
-    fn forget(&mut self, id: &CallId) {
-        self.changes.remove(id);
-        self.snapshots.remove(id);
-        self.order.retain(|known| known != id);
-        self.orders.retain(|order| !matches!(order, Order::Owe(owed) if owed.work.call == *id));
-    }
 }
 
 async fn sleep(pause: Option<Duration>) {
@@ -506,3 +395,6 @@ async fn sleep(pause: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,22 +11,27 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{CallId, Work};
+use crate::causes;
 use crate::clock::Clock;
 use crate::delivery::{Attempt, Delivered, DeliveryError, next_attempt};
 use crate::lifecycle::Lifecycle;
 
-/// A CRM that does not answer is asked again after this time, then 2, 4 and 8 times it: 4 s at most, so
-/// that a ticket stands within 12 s of the answer after an outage of 4 s.
+/// A CRM that does not answer is asked again after this time, then after 2 and 4 times it: work goes on
+/// 2 s after it is back, and a ticket stands within 12 s of the answer after an outage of 4 s.
 const PROBE_FIRST: Duration = Duration::from_millis(500);
 
-/// Up to so many failed attempts are put down to the CRM and not to the work.
+/// Up to so many failed attempts are put down to the CRM and not to the work, when other work succeeds.
 const BLAMELESS_ATTEMPTS: u32 = 8;
+
+/// Up to so many, while no work succeeds: an outage of some minutes. After that a piece of work that
+/// may itself be the reason is tried ever more seldom.
+const PROBES: u32 = 500;
 
 /// What the desk tells the dispatcher.
 #[derive(Clone, Debug)]
@@ -108,6 +113,8 @@ pub struct Dispatch<D> {
     in_flight: usize,
     /// How often in a row the CRM did not answer; from the first time on it is asked by one request at a time.
     away: u32,
+    /// When that was noticed last. Requests that were under way by then tell nothing new.
+    noticed: Option<Instant>,
     /// Nothing is sent before: the CRM asked to wait, or did not answer.
     hold_until: Option<Instant>,
     finished: (mpsc::UnboundedSender<Finished>, mpsc::UnboundedReceiver<Finished>),
@@ -127,11 +134,16 @@ struct Item {
     attempts: u32,
     due: Instant,
     look_first: bool,
+    /// It was withdrawn while it was being sent: it is not tried again.
+    withdrawn: bool,
 }
 
 struct Finished {
     work: Arc<Work>,
     attempts: u32,
+    sent: Instant,
+    /// The CRM was away when it was sent.
+    probe: bool,
     result: Result<Delivered, DeliveryError>,
 }
 
@@ -149,6 +161,7 @@ where
             lanes: HashMap::new(),
             in_flight: 0,
             away: 0,
+            noticed: None,
             hold_until: None,
             finished: mpsc::unbounded_channel(),
         }
@@ -182,8 +195,9 @@ where
                 biased;
                 () = stop.cancelled(), if !stopping => stopping = true,
                 Some(finished) = self.finished.1.recv() => {
-                    let outcome = self.finish(finished);
-                    if outcomes.send(outcome).await.is_err() {
+                    if let Some(outcome) = self.finish(finished)
+                        && outcomes.send(outcome).await.is_err()
+                    {
                         return;
                     }
                 }
@@ -201,11 +215,11 @@ where
             Order::Owe(owed) => self.owe(owed),
             Order::Withdraw { key } => {
                 for lane in self.lanes.values_mut() {
-                    let sent = usize::from(lane.busy);
-                    let mut index = 0;
-                    lane.items.retain(|item| {
-                        index += 1;
-                        index <= sent || item.key != key
+                    let mut being_sent = lane.busy;
+                    lane.items.retain_mut(|item| {
+                        let stays = std::mem::take(&mut being_sent) || item.key != key;
+                        item.withdrawn |= item.key == key;
+                        stays
                     });
                 }
                 self.drop_empty_lanes();
@@ -237,6 +251,7 @@ where
             attempts: owed.attempts,
             due: Instant::now() + pause,
             look_first: owed.recovered,
+            withdrawn: false,
         });
     }
 
@@ -271,38 +286,44 @@ where
         let (work, attempts) = (Arc::clone(&item.work), item.attempts);
         let delivery = (self.deliver)(Arc::clone(&work), attempt);
         let finished = self.finished.0.clone();
+        let (sent, probe) = (Instant::now(), self.away > 0);
         lifecycle.spawn_short(async move {
             let result = delivery.await;
             // The receiver lives as long as the dispatcher.
-            let _ = finished.send(Finished { work, attempts, result });
+            let _ = finished.send(Finished { work, attempts, sent, probe, result });
         });
     }
 
-    fn finish(&mut self, finished: Finished) -> Outcome {
+    /// What the desk must hear of the end of an attempt.
+    fn finish(&mut self, finished: Finished) -> Option<Outcome> {
         self.in_flight -= 1;
-        let Finished { work, attempts, result } = finished;
+        let Finished { work, attempts, sent, probe, result } = finished;
         let (now, instant) = (self.clock.now(), Instant::now());
         let error = match result {
             Ok(delivered) => {
                 self.crm_answers(instant);
                 // The lane stays busy until the desk says `Settled`.
-                return Outcome { work, end: End::Delivered(delivered) };
+                return Some(Outcome { work, end: End::Delivered(delivered) });
             }
             Err(error) => error,
         };
-        let counted = attempts + u32::from(matches!(error, DeliveryError::Retry { .. }));
         match &error {
-            DeliveryError::Retry { .. } => {
-                self.hold(instant + PROBE_FIRST * (1 << self.away.min(3)));
-                self.away += 1;
-            }
+            DeliveryError::Retry { .. } => self.crm_is_away(sent, instant),
             DeliveryError::Wait(pause) => self.hold(instant + *pause),
             DeliveryError::Refused { .. } => self.crm_answers(instant),
         }
-        let text = with_causes(&error);
-        let Some(due) = next_attempt(&error, counted, now) else {
-            return Outcome { work, end: End::Refused { reason: text } };
+        if self.drop_withdrawn(&work.call) {
+            return None;
+        }
+        let text = causes::in_one_line(&error);
+        let failed = matches!(error, DeliveryError::Retry { .. });
+        let counted = attempts + u32::from(failed);
+        let Some(mut due) = next_attempt(&error, counted, now) else {
+            return Some(Outcome { work, end: End::Refused { reason: text } });
         };
+        if let (true, true, Some(held)) = (failed && probe, counted <= PROBES, self.hold_until) {
+            due = SignedDuration::try_from(held - instant).map_or(due, |pause| now + pause);
+        }
         let unclear = matches!(error, DeliveryError::Retry { unclear: true, .. });
         if let Some(lane) = self.lanes.get_mut(&work.call) {
             lane.busy = false;
@@ -312,7 +333,32 @@ where
                 head.due = instant + Duration::try_from(due.duration_since(now)).unwrap_or_default();
             }
         }
-        Outcome { work, end: End::Postponed { due, attempts: counted, error: text } }
+        Some(Outcome { work, end: End::Postponed { due, attempts: counted, error: text } })
+    }
+
+    /// Drops the head of a call's work if it was withdrawn while it was being sent.
+    fn drop_withdrawn(&mut self, call: &CallId) -> bool {
+        let Some(lane) = self.lanes.get_mut(call) else { return false };
+        let withdrawn = lane.items.pop_front_if(|head| head.withdrawn).is_some();
+        if withdrawn {
+            lane.busy = false;
+            self.drop_empty_lanes();
+        }
+        withdrawn
+    }
+
+    /// Many requests that fail together are one sign, not many.
+    fn crm_is_away(&mut self, sent: Instant, now: Instant) {
+        if self.noticed.is_none_or(|noticed| sent >= noticed) {
+            if self.away == 0 {
+                tracing::warn!(
+                    "the CRM does not answer: what is owed is kept, and one request at a time asks again"
+                );
+            }
+            self.hold(now + PROBE_FIRST * (1 << self.away.min(2)));
+            self.away += 1;
+            self.noticed = Some(now);
+        }
     }
 
     fn hold(&mut self, until: Instant) {
@@ -323,6 +369,7 @@ where
     /// often is perhaps itself the reason and keeps its pause.
     fn crm_answers(&mut self, now: Instant) {
         if std::mem::take(&mut self.away) > 0 {
+            tracing::info!("the CRM answers again");
             let items = self.lanes.values_mut().flat_map(|lane| lane.items.iter_mut());
             for item in items.filter(|item| item.attempts <= BLAMELESS_ATTEMPTS) {
                 item.due = item.due.min(now);
@@ -348,14 +395,5 @@ async fn sleep_until(wake: Option<Instant>) {
     }
 }
 
-/// The error with its causes, in one line.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod assembly;
 pub mod call;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::call::{Book, Call, CallId, Effect, Event, Heard, Identified, Rules, Step, Summary};
 use crate::config::{Config, Source};
 use crate::observe;
-use crate::pbx::ami::frame::{FrameError, Framer};
+use crate::pbx::ami::frame::Framer;
 use crate::pbx::ami::message::Kind;
 use crate::pbx::ami::translate::Translate;
 use crate::phonebook::RulesError;
@@ -37,8 +37,8 @@ pub struct Replay {
     pub messages: u64,
     /// Lines that were no header and were skipped.
     pub broken_lines: u64,
-    /// Connections that ended because they could not be cut into messages any further.
-    pub broken: Vec<(usize, FrameError)>,
+    /// Lines and messages that were left out because they are too long.
+    pub too_long: u64,
 }
 
 /// Replays connections that came one after the other from the first source of the config.
@@ -85,26 +85,18 @@ impl Player {
             self.translate.resync_begins();
         }
         let mut heard = Vec::new();
-        loop {
-            match framer.take() {
-                Ok(Some(message)) => {
-                    if matches!(message.kind(), Kind::Event(_)) {
-                        result.messages += 1;
-                    }
-                    // A capture tells no times; a millisecond a message keeps the order.
-                    self.now = self.now.checked_add(SignedDuration::from_millis(1)).unwrap_or(self.now);
-                    self.translate.on_message(&message, self.now, &mut heard);
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    result.broken.push((index, error));
-                    break;
-                }
+        while let Some(message) = framer.take() {
+            if matches!(message.kind(), Kind::Event(_)) {
+                result.messages += 1;
             }
+            // A capture tells no times; a millisecond a message keeps the order.
+            self.now = self.now.checked_add(SignedDuration::from_millis(1)).unwrap_or(self.now);
+            self.translate.on_message(&message, self.now, &mut heard);
             for heard in heard.drain(..) {
                 self.on(&heard);
             }
         }
+        result.too_long += framer.too_long();
         result.broken_lines += framer.broken_lines();
     }
 

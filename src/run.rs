@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assembly;
 use crate::call::{Rules, Work};
+use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Mode, Source};
 use crate::crm::zendesk::{LineError, Zendesk};
@@ -21,7 +22,7 @@ use crate::crm::{Crm, CrmError};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 use crate::desk::{Desk, DeskState, Recovery};
 use crate::directory::Directory;
-use crate::dispatch::{Dispatch, Load, Order, Owed, with_causes};
+use crate::dispatch::{Dispatch, Load, Order, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::observe;
@@ -41,6 +42,10 @@ const OUTCOMES: usize = 64;
 
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+
+/// How long work waits after the start for agents and groups to be matched: what an earlier life owes
+/// would go out without them. A CRM that does not tell them in this time gets its tickets all the same.
+const FIRST_MATCH: Duration = Duration::from_secs(10);
 
 /// How often the log-in of the CRM is tried while it does not answer.
 const LOGIN_EVERY: Duration = Duration::from_secs(15);
@@ -99,7 +104,7 @@ impl Daemon {
     /// See [`RunError`]. A PBX or a CRM that does not answer is no error.
     pub async fn start(config: Config, clock: Clock, hooks: Hooks) -> Result<Self, RunError> {
         let (journal, lock) =
-            Journal::open(assembly::journal_path(&config), clock.clone(), hooks.after_commit).await?;
+            Journal::open(&assembly::journal_path(&config), clock.clone(), hooks.after_commit).await?;
         let numbers = Arc::new(rules::normaliser(&config)?);
         let recovered = journal.load().await?;
         for lost in &recovered.unreadable {
@@ -138,6 +143,11 @@ impl Daemon {
             let _ = orders_tx.send(order);
         }
         let observing = config.mode == Mode::Observe;
+        if observing {
+            tracing::warn!(
+                "mode = \"observe\": what would be done is written down (`ringdesk calls`); nothing is sent to the CRM"
+            );
+        }
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
         let max_in_flight = zendesk_in_flight(&config);
         let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
@@ -294,12 +304,14 @@ pub enum CrmLogin {
 type Delivery = Pin<Box<dyn Future<Output = Result<Delivered, DeliveryError>> + Send>>;
 
 fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    let latest = tokio::time::Instant::now() + FIRST_MATCH;
     move |work, attempt| {
         let (crm, directory) = (crm.clone(), directory.clone());
         Box::pin(async move {
             if observing {
                 return Ok(observe::pretend(&work));
             }
+            let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
             crm.deliver(&work, attempt, &directory).await
         })
     }
@@ -323,7 +335,7 @@ async fn voice_fact(config: &Config, journal: &Journal) -> Option<bool> {
         Ok(Some(day)) => (day == today(&Clock::system())).then_some(false),
         Ok(None) => None,
         Err(error) => {
-            tracing::warn!(error = with_causes(&error), "a fact cannot be read from the journal");
+            tracing::warn!(error = causes::in_one_line(&error), "a fact cannot be read from the journal");
             None
         }
     }
@@ -351,7 +363,7 @@ async fn remember_voice(
             known = found;
             if let Err(error) = journal.remember(&key, &today(&Clock::system())).await {
                 tracing::warn!(
-                    error = with_causes(&error),
+                    error = causes::in_one_line(&error),
                     "it cannot be kept that the account has no screen pops"
                 );
             }
@@ -371,7 +383,7 @@ async fn log_in(crm: Crm, state: watch::Sender<CrmLogin>, stop: CancellationToke
                 break;
             }
             Err(error) => {
-                let reason = with_causes(&error);
+                let reason = causes::in_one_line(&error);
                 let failed = CrmLogin::Failed { reason: reason.clone() };
                 if *state.borrow() != failed {
                     tracing::error!(
@@ -425,7 +437,9 @@ async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: Cancellatio
             match journal.prune(oldest).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "old calls were deleted from the journal"),
-                Err(error) => tracing::warn!(error = with_causes(&error), "old calls cannot be deleted"),
+                Err(error) => {
+                    tracing::warn!(error = causes::in_one_line(&error), "old calls cannot be deleted")
+                }
             }
         }
         tokio::select! {

@@ -145,3 +145,52 @@ impl Book {
         step
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::event::{Direction, EndedBy, TransferKind};
+    use super::super::number::{Caller, ReadNumber};
+    use super::super::rules::{Groups, UnknownCaller};
+    use super::*;
+
+    struct NoNumbers;
+
+    impl ReadNumber for NoNumbers {
+        fn read(&self, _: &str) -> Caller {
+            Caller::Withheld
+        }
+    }
+
+    #[test]
+    fn a_call_that_nobody_watches_leaves_nothing_in_the_journal() {
+        let rules = Rules {
+            numbers: Arc::new(NoNumbers),
+            groups: Groups::default(),
+            agents: HashMap::new(),
+            unknown: UnknownCaller::DefaultUser,
+            presentation_timeout: SignedDuration::ZERO,
+        };
+        let call: CallId = "main/1795660652.64".parse().unwrap();
+        let (anna, dana) = ("201".parse().unwrap(), "204".to_owned());
+        let arrived = Event::Arrived {
+            direction: Direction::Inbound,
+            number: "+4915228817386".to_owned(),
+            name: None,
+            dialled: "203".to_owned(),
+            presentation_asked: false,
+        };
+        let transferred = Event::Transferred { kind: TransferKind::Blind, from: anna, to: Some(dana) };
+        let answered = |extension: &str| Event::Answered { extension: extension.parse().unwrap() };
+        let hung_up = Event::HungUp { by: Some(EndedBy::Caller), last_dial: None, estimated: false };
+        let mut book = Book::default();
+        let at = Timestamp::from_second(1_795_660_652).unwrap();
+        for event in [arrived, answered("201"), transferred, answered("204"), hung_up] {
+            let step = book.on(&Heard { call: call.clone(), at, event: event.clone() }, &rules);
+            assert!(!step.durable, "{event:?}");
+            assert_eq!(step.effects, [], "{event:?}");
+        }
+        assert_eq!(book.sweep().len(), 1, "it ended and is forgotten");
+    }
+}

@@ -427,6 +427,8 @@ impl Call {
             | Event::WorkRefused { .. } => {}
         }
         self.settle(now, rules, &mut step);
+        // What nobody watches leaves nothing in the journal, whatever becomes of it.
+        step.durable &= self.watched();
         step
     }
 

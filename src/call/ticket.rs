@@ -15,6 +15,9 @@ use super::work::{
     Agent, Effect, Requester, Standing as Made, Task, TicketChange, TicketDraft, TicketStanding, Work,
 };
 
+/// A call that is over does not wait for a search that failed so often: 6 min by the pauses between.
+const LOOKUPS_AFTER_THE_CALL: u32 = 10;
+
 impl Call {
     /// The exit has done a piece of work of this call.
     pub fn delivered(&mut self, work: &Work, event: &Event, now: Timestamp, rules: &Rules) -> Step {
@@ -415,9 +418,22 @@ impl Call {
             Ticket::Owed { .. } => true,
             Ticket::Stands(standing) => standing.change_owed.is_some() || standing.pop_owed.is_some(),
         };
-        if !owes {
+        if !owes && !self.may_be_corrected() {
             self.close(at, outcome, by, estimated);
             step.durable |= self.watched();
+        }
+    }
+
+    /// The ticket is the default user's because the search was slower than the call; the answer will
+    /// still correct it.
+    fn may_be_corrected(&self) -> bool {
+        let Ticket::Stands(Standing { requester: Requester::DefaultUser, .. }) = &self.ticket else {
+            return false;
+        };
+        match &self.lookup {
+            Lookup::Asked | Lookup::Searching => true,
+            Lookup::Failed { .. } => self.lookups_failed < LOOKUPS_AFTER_THE_CALL,
+            Lookup::NotAsked | Lookup::Known(_) => false,
         }
     }
 }

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{ConfigFile, Exit, Format, complain, print, with_causes};
+use super::{ConfigFile, Exit, Format, complain, print};
 use crate::assembly;
 use crate::call::CallId;
+use crate::causes;
 use crate::config::{Config, Environment, Secrets};
 use crate::journal::{CallRow, Journal, JournalError, OwedRow, Story, WorkStanding};
 
@@ -35,7 +36,7 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     let config = match Config::load_with(&args.config.path, environment, Secrets::IfReadable) {
         Ok(config) => config,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
@@ -49,14 +50,14 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     match runtime.block_on(tell(args, &config)) {
         Ok(exit) => exit,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             Exit::Io
         }
     }
 }
 
 async fn tell(args: &Args, config: &Config) -> Result<Exit, JournalError> {
-    let journal = Journal::open_read_only(assembly::journal_path(config)).await?;
+    let journal = Journal::open_read_only(&assembly::journal_path(config)).await?;
     let Some(id) = &args.id else {
         let rows = journal.list(args.last).await?;
         return Ok(print(&match args.format {

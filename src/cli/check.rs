@@ -27,7 +27,7 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     match Config::load_with(&args.file, environment, Secrets::IfReadable) {
         Ok(config) => super::print(&summary(&args.file, &config)),
         Err(error) => {
-            super::complain(&super::with_causes(&error));
+            super::complain(&crate::causes::in_lines(&error));
             Exit::Config
         }
     }

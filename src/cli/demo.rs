@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use super::{Exit, complain, print, with_causes};
+use super::{Exit, complain, print};
+use crate::causes;
 use crate::demo::{Demo, Shown};
 
 /// Show the whole story on this machine, without PBX and Zendesk
@@ -37,7 +38,7 @@ async fn show(args: &Args) -> Exit {
     let mut demo = match Demo::start().await {
         Ok(demo) => demo,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Unavailable;
         }
     };

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{ConfigFile, Exit, complain, print, with_causes};
+use super::{ConfigFile, Exit, complain, print};
 use crate::assembly;
 use crate::call::Agent;
+use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Ami, Config, Environment, Mode, Source};
 use crate::crm::{Crm, CrmError};
@@ -37,7 +38,7 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     let config = match Config::load(&args.config.path, environment) {
         Ok(config) => config,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
@@ -85,7 +86,7 @@ async fn examine(mut config: Config) -> Exit {
     let crm = match assembly::crm(&config, None, clock.clone()) {
         Ok((crm, _)) => crm,
         Err(error) => {
-            findings.wrong(&with_causes(&error));
+            findings.wrong(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
@@ -198,13 +199,13 @@ async fn examine_crm(crm: &Crm, findings: &mut Findings) {
                 );
             }
         }
-        Err(error) => findings.wrong(&format!("Zendesk: {}", with_causes(&error))),
+        Err(error) => findings.wrong(&format!("Zendesk: {}", causes::in_lines(&error))),
     }
 }
 
 async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findings: &mut Findings) {
     if let Err(error) = directory.refresh().await {
-        findings.wrong(&format!("agents and groups cannot be read: {}", with_causes(&error)));
+        findings.wrong(&format!("agents and groups cannot be read: {}", causes::in_lines(&error)));
         return;
     }
     let house = directory.house();
@@ -234,6 +235,6 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
             findings.warn(&format!("default user: {email} does not exist yet; it is made at the first start"))
         }
         Err(CrmError::LoginRefused(_)) => {}
-        Err(error) => findings.wrong(&format!("default user: {}", with_causes(&error))),
+        Err(error) => findings.wrong(&format!("default user: {}", causes::in_lines(&error))),
     }
 }

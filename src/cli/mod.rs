@@ -106,17 +106,6 @@ pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
 }
 
-/// An error with all its causes on one line each.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!("\n  because: {error}"));
-        cause = error.source();
-    }
-    text
-}
-
 fn ended_by(source: &io::Error) -> Exit {
     if source.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Io }
 }
@@ -187,7 +176,7 @@ mod tests {
             path: "/x".into(),
             source: io::Error::from(io::ErrorKind::PermissionDenied),
         };
-        let text = with_causes(&error);
+        let text = crate::causes::in_lines(&error);
         assert!(
             text.starts_with("cannot read /x") && text.ends_with("\n  because: permission denied"),
             "{text}"

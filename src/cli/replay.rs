@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{ConfigFile, Exit, Format, complain, print, with_causes};
+use super::{ConfigFile, Exit, Format, complain, print};
+use crate::causes;
 use crate::config::{Config, Environment, Secrets};
 use crate::replay::{Replay, Replayed, replay};
 
@@ -29,7 +30,7 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     let config = match Config::load_with(&args.config.path, environment, Secrets::IfReadable) {
         Ok(config) => config,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
@@ -46,12 +47,12 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     let replay = match replay(&config, &connections) {
         Ok(replay) => replay,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
-    for (index, error) in &replay.broken {
-        complain(&format!("{}: {error}; the rest of it is left out", args.captures[*index].display()));
+    if replay.too_long > 0 {
+        complain(&format!("{} lines or messages are left out: they are too long", replay.too_long));
     }
     let text = match args.format {
         Format::Json => json(&replay),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigFile, Exit, complain, with_causes};
+use super::{ConfigFile, Exit, complain};
+use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::journal::JournalError;
@@ -35,14 +36,14 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
     let config = match Config::load(&args.config.path, environment) {
         Ok(config) => config,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
     let log = match log::start(&config.log, environment) {
         Ok(log) => log,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&causes::in_lines(&error));
             return Exit::Config;
         }
     };
@@ -74,7 +75,7 @@ async fn serve(config: Config, path: &Path, environment: &Environment, log: &Log
     let daemon = match Daemon::start(config, Clock::system(), Hooks::default()).await {
         Ok(daemon) => daemon,
         Err(error) => {
-            tracing::error!("{}", with_causes(&error));
+            tracing::error!("{}", causes::in_lines(&error));
             return exit_of(&error);
         }
     };
@@ -151,7 +152,10 @@ fn reload(daemon: &Daemon, path: &Path, environment: &Environment, log: &LogHand
             }
         }
         Err(error) => {
-            tracing::error!("the config is wrong and the old one stays in force:\n{}", with_causes(&error));
+            tracing::error!(
+                "the config is wrong and the old one stays in force:\n{}",
+                causes::in_lines(&error)
+            );
         }
     }
     notify(&[sd_notify::NotifyState::Ready]);

@@ -42,7 +42,7 @@ pub fn execute(args: &Args) -> Exit {
         options.seed = match Seed::read(path) {
             Ok(seed) => seed,
             Err(error) => {
-                super::complain(&super::with_causes(&error));
+                super::complain(&crate::causes::in_lines(&error));
                 return seed_exit(&error);
             }
         };
@@ -94,7 +94,7 @@ fn signals() -> io::Result<(Signal, Signal)> {
 fn refused(error: &io::Error, listen: SocketAddr) -> Exit {
     match error.get_ref().and_then(|cause| cause.downcast_ref::<SeedError>()) {
         Some(seed) => {
-            super::complain(&super::with_causes(seed));
+            super::complain(&crate::causes::in_lines(seed));
             seed_exit(seed)
         }
         None => {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::agents_csv::read_agents;
 use super::matching::{Index, MatchedGroup, Matching, Problem, Told, ToldBy, WantedGroup, match_house, only};
 use crate::call::{Agent, Extension, PersonId, SourceName};
+use crate::causes;
 use crate::clock::Clock;
 use crate::crm::{Crm, CrmError, Resolve, Roster};
 
@@ -144,6 +145,12 @@ impl Directory {
         Arc::clone(&self.0.house.borrow())
     }
 
+    /// Waits until the CRM's agents, groups and default user were read for the first time.
+    pub async fn first_read(&self) {
+        // The sender lives in `self`.
+        let _ = self.watch().wait_for(|house| house.read).await;
+    }
+
     /// The house now and at every change.
     pub fn watch(&self) -> watch::Receiver<Arc<House>> {
         self.0.house.subscribe()
@@ -170,7 +177,7 @@ impl Directory {
         }
         let result = self.0.ask().await;
         let mut parts = self.0.parts();
-        parts.last_error = result.as_ref().err().map(chain);
+        parts.last_error = result.as_ref().err().map(|error| causes::in_one_line(error));
         self.0.publish(&mut parts);
         result
     }
@@ -217,7 +224,7 @@ impl Directory {
                 Err(error) => {
                     if failures == 0 {
                         tracing::warn!(
-                            error = chain(&error),
+                            error = causes::in_one_line(&error),
                             "the CRM's agents and groups cannot be read; trying again"
                         );
                     }
@@ -334,7 +341,8 @@ impl Inner {
             .collect();
         self.house.send_replace(Arc::new(House {
             matching,
-            read: parts.index.is_some(),
+            read: parts.index.is_some()
+                && (rules.only_look || parts.default_user.is_some() || parts.default_user_problem.is_some()),
             default_user: parts.default_user,
             last_refresh: parts.last_refresh,
             last_error: parts.last_error.clone(),
@@ -346,16 +354,6 @@ impl Inner {
     fn parts(&self) -> MutexGuard<'_, Parts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn chain(error: &CrmError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::people::{People, Print};
 use super::printed::Press;
 use super::store::{Change, Reading, Store, StoreError};
 use crate::call::{E164, Identified, Person, PersonId};
+use crate::causes;
 use crate::clock::Clock;
 use crate::crm::{Crm, CrmError};
 
@@ -204,7 +205,10 @@ impl PhoneBook {
         self.0.own_mut().learn(number, learned.clone());
         self.0.answers.invalidate(&number).await;
         if let Err(error) = self.0.store.learn(number, &learned).await {
-            tracing::warn!(error = chain(&error), "a learned number will be forgotten at the next restart");
+            tracing::warn!(
+                error = causes::in_one_line(&error),
+                "a learned number will be forgotten at the next restart"
+            );
         }
     }
 
@@ -216,7 +220,10 @@ impl PhoneBook {
         match self.0.store.forget(id).await {
             Ok(change) => self.0.status.send_modify(|status| status.count(change)),
             Err(error) => {
-                tracing::warn!(error = chain(&error), "a person that is gone may return at the next restart");
+                tracing::warn!(
+                    error = causes::in_one_line(&error),
+                    "a person that is gone may return at the next restart"
+                );
             }
         }
     }
@@ -284,7 +291,7 @@ impl Inner {
             .unwrap_or_else(|_| Err(SearchError::Late(self.rules.search_timeout, last)));
         if let Err(error) = &result {
             self.status.send_modify(|status| status.failed_searches += 1);
-            tracing::warn!(error = chain(error), "a caller could not be looked up");
+            tracing::warn!(error = causes::in_one_line(error), "a caller could not be looked up");
         }
         result
     }
@@ -377,17 +384,6 @@ impl Expiry<E164, Arc<[Person]>> for Kept {
     fn expire_after_create(&self, _: &E164, answer: &Arc<[Person]>, _: Instant) -> Option<Duration> {
         Some(if answer.is_empty() { self.not_found } else { self.found })
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

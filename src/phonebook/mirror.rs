@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::book::{Inner, PhoneBook, chain};
+use super::book::{Inner, PhoneBook};
 use super::store::{Entry, Reading, StoreError};
 use crate::call::PersonId;
+use crate::causes;
 use crate::clock;
 use crate::crm::{CrmError, PeoplePage, PersonRecord};
 
@@ -124,7 +125,7 @@ impl PhoneBook {
 
     /// Notes a failure and says when to try again.
     async fn failed(&self, error: &ReadError, failures: &mut Failures) -> Duration {
-        let text = chain(error);
+        let text = causes::in_one_line(error);
         if failures.begin() {
             tracing::warn!(
                 error = text,

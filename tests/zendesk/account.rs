@@ -190,7 +190,7 @@ async fn the_log_tells_each_request_and_neither_secrets_nor_numbers() {
     zendesk.deliver(&create(draft(newcomer())), FIRST, &House::default()).await.unwrap();
     sandbox.set_fault("reset_before", "1").unwrap();
     let error = zendesk.search("+493023125111".parse().unwrap(), Urgency::LookUp).await.unwrap_err();
-    let mut told = ringdesk::cli::with_causes(&error);
+    let mut told = ringdesk::causes::in_lines(&error);
     told.push_str(&String::from_utf8(PAGE.take()).unwrap());
     for line in [
         "/users/search",

@@ -142,11 +142,7 @@ async fn write(
     text: &'static str,
     wave: wave::Wave,
 ) -> Result<(), sqlx::Error> {
-    let mut query = sqlx::query(text);
-    for argument in wave.arguments() {
-        query = query.bind(argument);
-    }
-    query.execute(connection).await.map(drop)
+    sqlx::query(text).bind(wave.argument()).execute(connection).await.map(drop)
 }
 
 /// Ends a transaction, if one is open; SQLite may have ended it itself, as on a full disk.

@@ -13,11 +13,9 @@ pub struct Counters {
     pub messages: AtomicU64,
     /// Events that were handed to the translator.
     pub events: AtomicU64,
-    /// Items of the lists of what is up.
-    pub list_items: AtomicU64,
     /// Lines without a colon, skipped.
     pub broken_lines: AtomicU64,
-    /// Connections dropped because of a line or message beyond the limits.
+    /// Lines and messages beyond the limits, left out.
     pub oversize: AtomicU64,
     /// Connections dropped because more was waiting than fits in memory.
     pub overflows: AtomicU64,

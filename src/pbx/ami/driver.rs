@@ -21,15 +21,18 @@ use super::mailbox::{Closed, Mailbox};
 use super::session::{Account, CLASSES, Session, SessionEvent, Timing, UNWANTED};
 use super::translate::Translate;
 use crate::call::Heard;
+use crate::causes;
 use crate::clock::{self, Clock};
 use crate::config::Ami;
-use crate::dispatch::with_causes;
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
 use crate::pbx::reconnect::{Backoff, Why};
 
 /// What may wait between the socket and the translator: a minute of a PBX that sends 1 MB a second.
 const MAILBOX: usize = 64 * 1024 * 1024;
+
+/// What is cut into messages at a time, so that what has waited is not in memory twice.
+const PIECE: usize = 256 * 1024;
 
 /// How long the PBX may take to accept what we send.
 const WRITE: Duration = Duration::from_secs(10);
@@ -95,6 +98,8 @@ impl Driver {
     pub async fn run(mut self, lifecycle: Lifecycle, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let ended = tokio::select! {
+                // First, so that it can say goodbye; what keeps it waiting is dropped.
+                biased;
                 ended = self.connection(&lifecycle, &stop) => ended,
                 () = stop.cancelled() => return,
             };
@@ -131,7 +136,7 @@ impl Driver {
     async fn connection(&mut self, lifecycle: &Lifecycle, stop: &CancellationToken) -> Option<Ended> {
         let Link { stream, private } = match link::connect(&self.ami).await {
             Ok(link) => link,
-            Err(error) => return Some(Ended { why: error.why(), reason: with_causes(&error) }),
+            Err(error) => return Some(Ended { why: error.why(), reason: causes::in_one_line(&error) }),
         };
         let account = Account {
             username: self.ami.username.clone(),
@@ -169,18 +174,25 @@ impl Driver {
         loop {
             let wake = session.wake_at().map(tokio::time::Instant::from_std);
             tokio::select! {
-                () = mailbox.arrived() => {}
-                () = sleep_until(wake) => {}
+                biased;
                 () = stop.cancelled() => {
                     session.log_off();
                     let _ = timeout(Duration::from_secs(1), writer.write_all(session.output())).await;
                     return None;
                 }
+                () = mailbox.arrived() => {}
+                () = sleep_until(wake) => {}
             }
             let closed = mailbox.take(&mut bytes);
-            framer.push(&bytes);
             let mut heard = Vec::new();
-            let mut result = self.read_messages(&mut framer, &mut session, &mut heard, &mut logged_in).await;
+            let mut result = Ok(());
+            for piece in bytes.chunks(PIECE) {
+                framer.push(piece);
+                result = self.read_messages(&mut framer, &mut session, &mut heard, &mut logged_in).await;
+                if result.is_err() {
+                    break;
+                }
+            }
             if result.is_ok() {
                 session.on_time(clock::instant());
                 result = self.on_session(&mut session, &mut heard, &mut logged_in).await;
@@ -230,33 +242,31 @@ impl Driver {
         heard: &mut Vec<Heard>,
         logged_in: &mut bool,
     ) -> Result<(), Ended> {
-        let lines = framer.broken_lines();
+        let (broken, too_long) = (framer.broken_lines(), framer.too_long());
         let mut messages = 0;
         // What came together came now; asking the clocks for each message took a twentieth of all the time.
         let (instant, now) = (clock::instant(), self.now());
-        let result = loop {
-            match framer.take() {
-                Ok(Some(message)) => {
-                    messages += 1;
-                    session.on_message(&message, instant);
-                    if *logged_in {
-                        self.translate.on_message(&message, now, heard);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => {
-                    Counters::count(&self.counters.oversize);
-                    break Err(Ended { why: Why::Lost, reason: error.to_string() });
+        let mut result = Ok(());
+        while let Some(message) = framer.take() {
+            messages += 1;
+            session.on_message(&message, instant);
+            if *logged_in {
+                self.translate.on_message(&message, now, heard);
+            }
+            if session.has_events() {
+                result = self.on_session(session, heard, logged_in).await;
+                if result.is_err() {
+                    break;
                 }
             }
-            if session.has_events()
-                && let Err(ended) = self.on_session(session, heard, logged_in).await
-            {
-                break Err(ended);
-            }
-        };
+        }
         Counters::add(&self.counters.messages, messages);
-        Counters::add(&self.counters.broken_lines, framer.broken_lines() - lines);
+        if broken + too_long == 0 && framer.broken_lines() + framer.too_long() > 0 {
+            // Once a connection, and without the bytes: they may be anybody's.
+            tracing::warn!(pbx = %self.ami.name, "the PBX sends what is no AMI message: it is skipped and counted");
+        }
+        Counters::add(&self.counters.broken_lines, framer.broken_lines() - broken);
+        Counters::add(&self.counters.oversize, framer.too_long() - too_long);
         result
     }
 
@@ -272,7 +282,6 @@ impl Driver {
                 SessionEvent::LoggedIn { version } => {
                     *logged_in = true;
                     self.version = version;
-                    self.backoff.succeeded();
                     Counters::count(&self.counters.logins);
                     self.state.send_replace(LinkState::Reading);
                 }
@@ -308,6 +317,8 @@ impl Driver {
             let present = self.translate.present();
             self.send(Input::Resynced { source: self.ami.name.clone(), present }).await;
         }
+        // Only now: a PBX that hangs up after each log-in must not be called four times a second.
+        self.backoff.succeeded();
         let was_live = self.counters.live.swap(true, Ordering::Relaxed);
         self.state.send_replace(LinkState::Live { version: self.version.clone() });
         if !was_live {
@@ -383,3 +394,8 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+pub(super) mod peer;
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@
 //! and kept in a list that is used again for the next block, so that cutting allocates nothing once
 //! the buffer has its size.
 //!
+//! A line or a block beyond the limits is counted and left out, whatever its bytes; what follows it is
+//! whole again.
+//!
 //! Deliberately absent: decoding and meaning ([`super::message`]), and the free text of `Command`
 //! answers, which nobody here asks for.
 
@@ -15,7 +18,7 @@ use super::message::Message;
 /// The longest line taken, in bytes. Lines of `VarSet` and `AppData` may be long, not this long.
 pub const LINE_LIMIT: usize = 64 * 1024;
 
-/// The longest block taken, in bytes.
+/// The longest block taken, in bytes, without its lines that are too long.
 pub const BLOCK_LIMIT: usize = 1024 * 1024;
 
 /// A buffer that one huge block has made larger than this is given back.
@@ -42,8 +45,12 @@ pub struct Framer {
     greeted: bool,
     /// The block under way ends with [`END_OF_COMMAND`], not with an empty line.
     follows: bool,
+    /// The line under way is too long: its bytes are not kept.
+    long_line: bool,
+    /// The block under way is too long: its lines are not kept.
+    long_block: bool,
     broken_lines: u64,
-    error: Option<FrameError>,
+    too_long: u64,
 }
 
 /// Where a line of a block lies, relative to the beginning of the block.
@@ -55,17 +62,6 @@ pub(super) struct Line {
     /// The beginning of the value.
     pub(super) value: u32,
     pub(super) end: u32,
-}
-
-/// The stream cannot be cut any further: the connection must be dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// A line is longer than [`LINE_LIMIT`].
-    #[error("the PBX sent a line of more than {} KiB", LINE_LIMIT / 1024)]
-    LineTooLong,
-    /// A block is longer than [`BLOCK_LIMIT`].
-    #[error("the PBX sent a message of more than {} KiB", BLOCK_LIMIT / 1024)]
-    BlockTooLong,
 }
 
 impl Framer {
@@ -92,33 +88,36 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Takes the next whole message; `Ok(None)` means that more bytes are needed.
-    ///
-    /// # Errors
-    ///
-    /// When a limit is exceeded; from then on always the same error.
-    pub fn take(&mut self) -> Result<Option<Message<'_>>, FrameError> {
+    /// Takes the next whole message; `None` means that more bytes are needed.
+    pub fn take(&mut self) -> Option<Message<'_>> {
         self.forget_given();
-        if let Some(error) = self.error {
-            return Err(error);
-        }
         loop {
             let Some(offset) = find(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
-                self.check_limits(self.searched)?;
-                return Ok(None);
+                if self.line_is_too_long(self.searched) {
+                    self.cut_off(self.searched);
+                }
+                return None;
             };
             let end = self.searched + offset;
-            self.check_limits(end)?;
+            if self.line_is_too_long(end) {
+                self.cut_off(end + 1);
+                self.long_line = false;
+                continue;
+            }
             let start = self.line;
             self.line = end + 1;
             self.searched = self.line;
+            if self.block_is_too_long() {
+                self.skip_line_of_long_block(start);
+                continue;
+            }
             let line = without_carriage_return(&self.buffer[start..end]);
 
             if self.follows {
                 if line.ends_with(END_OF_COMMAND) {
                     self.follows = false;
-                    return Ok(Some(self.give()));
+                    return Some(self.give());
                 }
                 if let Some(line) = index(line, start - self.block)
                     && is_header_of_command_output(&self.buffer[self.block..], line)
@@ -130,7 +129,7 @@ impl Framer {
                 if self.lines.is_empty() {
                     self.block = self.line;
                 } else {
-                    return Ok(Some(self.give()));
+                    return Some(self.give());
                 }
             } else if let Some(indexed) = index(line, start - self.block) {
                 self.greeted = true;
@@ -143,7 +142,7 @@ impl Framer {
             } else {
                 self.greeted = true;
                 self.given = true;
-                return Ok(Some(Message::banner(&self.buffer[start..start + line.len()])));
+                return Some(Message::banner(&self.buffer[start..start + line.len()]));
             }
         }
     }
@@ -151,6 +150,11 @@ impl Framer {
     /// How many lines without a colon were skipped so far.
     pub fn broken_lines(&self) -> u64 {
         self.broken_lines
+    }
+
+    /// How many lines and blocks beyond the limits were left out so far.
+    pub fn too_long(&self) -> u64 {
+        self.too_long
     }
 
     fn give(&mut self) -> Message<'_> {
@@ -166,16 +170,41 @@ impl Framer {
         }
     }
 
-    /// Which limit is exceeded first does not depend on how the bytes were split.
-    fn check_limits(&mut self, reached: usize) -> Result<(), FrameError> {
-        let line = self.line + LINE_LIMIT;
-        let block = self.block + BLOCK_LIMIT;
-        if reached <= line.min(block) {
-            return Ok(());
+    /// Whether the line that reaches up to here is too long; counts it once, however it was split.
+    fn line_is_too_long(&mut self, reached: usize) -> bool {
+        if !self.long_line && reached - self.line > LINE_LIMIT {
+            self.long_line = true;
+            self.too_long += 1;
         }
-        let error = if line <= block { FrameError::LineTooLong } else { FrameError::BlockTooLong };
-        self.error = Some(error);
-        Err(error)
+        self.long_line
+    }
+
+    /// Takes what there is of the line under way out of the buffer, up to `end`.
+    fn cut_off(&mut self, end: usize) {
+        self.buffer.drain(self.line..end);
+        self.searched = self.line;
+    }
+
+    /// Whether the block is too long with the line that has just ended. Only whole lines count, so
+    /// that no split matters.
+    fn block_is_too_long(&mut self) -> bool {
+        if !self.long_block && self.line - self.block > BLOCK_LIMIT {
+            self.long_block = true;
+            self.too_long += 1;
+            self.lines.clear();
+        }
+        self.long_block
+    }
+
+    /// Leaves the line out that begins at `start`, and looks whether the block ends with it.
+    fn skip_line_of_long_block(&mut self, start: usize) {
+        let line = without_carriage_return(&self.buffer[start..self.line - 1]);
+        let ends = if self.follows { line.ends_with(END_OF_COMMAND) } else { line.is_empty() };
+        if ends {
+            self.follows = false;
+            self.long_block = false;
+        }
+        self.block = self.line;
     }
 }
 
@@ -233,31 +262,25 @@ mod tests {
     use super::super::message::Kind;
     use super::*;
 
-    /// All messages, written out: what was told apart must stay apart.
-    fn cut(pieces: &[&[u8]]) -> (Vec<String>, u64, Option<FrameError>) {
+    /// All messages, written out: what was told apart must stay apart. Then the broken and the long ones.
+    fn cut(pieces: &[&[u8]]) -> (Vec<String>, u64, u64) {
         let mut framer = Framer::new();
         let mut told = Vec::new();
         for piece in pieces {
             framer.push(piece);
-            loop {
-                match framer.take() {
-                    Ok(Some(message)) => told.push(format!("{:?} {message:?}", message.kind())),
-                    Ok(None) => break,
-                    Err(error) => {
-                        assert_eq!(framer.take().unwrap_err(), error);
-                        return (told, framer.broken_lines(), Some(error));
-                    }
-                }
+            while let Some(message) = framer.take() {
+                told.push(format!("{:?} {message:?}", message.kind()));
             }
+            assert!(framer.buffer.len() <= BLOCK_LIMIT + LINE_LIMIT + piece.len(), "memory is not bounded");
         }
-        (told, framer.broken_lines(), None)
+        (told, framer.broken_lines(), framer.too_long())
     }
 
     fn events(text: &str) -> Vec<String> {
         let mut framer = Framer::new();
         framer.push(text.as_bytes());
         let mut names = Vec::new();
-        while let Some(message) = framer.take().unwrap() {
+        while let Some(message) = framer.take() {
             names.push(match message.kind() {
                 Kind::Banner(text) => format!("banner {text}"),
                 Kind::Event(name) => name.to_owned(),
@@ -290,10 +313,10 @@ mod tests {
     fn a_broken_line_is_counted_and_the_other_lines_of_its_block_stay() {
         let mut framer = Framer::new();
         framer.push(b"Hello\r\nEvent: Hangup\r\nwhat is this\r\nCause: 16\r\n\r\nrubbish\r\n\r\n");
-        assert!(framer.take().unwrap().is_some());
-        let message = framer.take().unwrap().unwrap();
+        assert!(framer.take().is_some());
+        let message = framer.take().unwrap();
         assert_eq!(message.get("Cause"), Some(&b"16"[..]));
-        assert!(framer.take().unwrap().is_none());
+        assert!(framer.take().is_none());
         assert_eq!(framer.broken_lines(), 2);
     }
 
@@ -305,27 +328,57 @@ mod tests {
         let mut framer = Framer::new();
         framer.push(text.as_bytes());
         framer.take().unwrap();
-        assert_eq!(framer.take().unwrap().unwrap().get("actionid"), Some(&b"7"[..]));
+        assert_eq!(framer.take().unwrap().get("actionid"), Some(&b"7"[..]));
         assert_eq!(framer.broken_lines(), 0);
     }
 
     #[test]
-    fn a_line_of_64_kib_is_taken_and_a_longer_one_is_not() {
-        let block =
-            |length: usize| format!("Event: X\r\nA: {}\n\r\nEvent: Y\r\n\r\n", "v".repeat(length - 3));
-        assert_eq!(events(&block(LINE_LIMIT)), ["X", "Y"]);
-        let (told, _, error) = cut(&[b"Event: Before\n\n", block(LINE_LIMIT + 1).as_bytes()]);
-        assert_eq!((told.len(), error), (1, Some(FrameError::LineTooLong)));
-        // A line that never ends must not be gathered for ever.
-        let (_, _, error) = cut(&[&vec![b'x'; LINE_LIMIT + 1]]);
-        assert_eq!(error, Some(FrameError::LineTooLong));
+    fn a_line_of_64_kib_is_taken_and_a_longer_one_is_left_out_of_its_block() {
+        let block = |length: usize| {
+            format!("Event: X\r\nA: {}\nB: 1\r\n\r\nEvent: Y\r\n\r\n", "v".repeat(length - 3))
+        };
+        let taken = |text: &str| {
+            let mut framer = Framer::new();
+            framer.push(text.as_bytes());
+            let message = framer.take().unwrap();
+            let keys = (message.get("A").map(<[u8]>::len), message.get("B"));
+            assert_eq!(keys.1, Some(&b"1"[..]));
+            let a = keys.0;
+            assert_eq!(framer.take().unwrap().kind(), Kind::Event("Y"));
+            (a, framer.too_long())
+        };
+        assert_eq!(taken(&block(LINE_LIMIT)), (Some(LINE_LIMIT - 3), 0));
+        assert_eq!(taken(&block(LINE_LIMIT + 1)), (None, 1));
     }
 
     #[test]
-    fn a_block_that_never_ends_is_an_error() {
+    fn a_line_that_never_ends_is_not_gathered() {
+        let mut framer = Framer::new();
+        framer.push(b"Event: X\r\nA: ");
+        for _ in 0..1000 {
+            framer.push(&[b'x'; 10_000]);
+            assert!(framer.take().is_none());
+            assert!(framer.buffer.len() < 2 * LINE_LIMIT);
+        }
+        framer.push(b"\r\nB: 1\r\n\r\n");
+        assert_eq!(framer.take().unwrap().get("B"), Some(&b"1"[..]));
+        assert_eq!(framer.too_long(), 1);
+    }
+
+    #[test]
+    fn a_block_that_is_too_long_is_left_out_and_the_next_one_is_whole() {
         let line = "Variable: x=y\r\n".repeat(BLOCK_LIMIT / 15 + 1);
-        let (told, _, error) = cut(&[b"Hello\r\n", line.as_bytes()]);
-        assert_eq!((told.len(), error), (1, Some(FrameError::BlockTooLong)));
+        let text = format!("Hello\r\nEvent: Long\r\n{line}{line}\r\nEvent: Next\r\n\r\n");
+        assert_eq!(events(&text), ["banner Hello", "Next"]);
+        let (_, broken, too_long) = cut(&[text.as_bytes()]);
+        assert_eq!((broken, too_long), (0, 1));
+    }
+
+    #[test]
+    fn the_output_of_a_command_that_is_too_long_is_left_out_up_to_its_own_end() {
+        let rows = "row\n\n".repeat(BLOCK_LIMIT / 5 + 1);
+        let text = format!("Hello\r\nResponse: Follows\r\n{rows}--END COMMAND--\r\n\r\nEvent: Next\r\n\r\n");
+        assert_eq!(events(&text), ["banner Hello", "Next"]);
     }
 
     #[test]
@@ -333,10 +386,10 @@ mod tests {
         let mut framer = Framer::new();
         framer.push("Variable: x=y\r\n".repeat(60_000).as_bytes());
         framer.push(b"\r\n");
-        assert!(framer.take().unwrap().is_some());
+        assert!(framer.take().is_some());
         framer.push(b"Event: A\r\n\r\n");
         assert!(framer.buffer.capacity() <= BUFFER_KEPT);
-        assert!(framer.take().unwrap().is_some());
+        assert!(framer.take().is_some());
     }
 
     /// Text made of the things that matter to a framer, and a few bytes that do not.

@@ -185,7 +185,7 @@ mod tests {
         framer.push(text);
         framer.push(b"\r\n\r\n");
         framer.take().unwrap();
-        check(framer.take().unwrap().unwrap());
+        check(framer.take().unwrap());
     }
 
     #[test]

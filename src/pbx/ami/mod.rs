@@ -21,3 +21,6 @@ mod resync;
 pub mod session;
 mod tls;
 pub mod translate;
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! After a gap: what the PBX says is up is compared with what is known.
 //!
 //! `Status` and `CoreShowChannels` list the channels that are up (`Status` alone tells the number
-//! dialled first, as `DNID`); a leg that is in no list is gone, and with a caller's leg its call.
-//! Calls that came and went in the gap left nothing in AMI.
+//! dialled first, as `DNID`, and FreePBX's ring group, as the variable `NODEST`); a leg that is in no
+//! list is gone, and with a caller's leg its call. Calls that came and went in the gap left nothing in
+//! AMI.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use rustc_hash::FxHashMap;
 use super::channel::{Hints, Kind};
 use super::message::Message;
 use super::translate::{Birth, Translate, caller_name};
-use crate::call::{Event, Heard};
+use crate::call::{Event, Extension, Heard};
 
 /// A comparison under way.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,7 @@ struct Listed {
     number: String,
     caller_name: Option<String>,
     dialled: Option<String>,
+    ring_group: Option<Extension>,
 }
 
 impl Translate {
@@ -75,6 +77,7 @@ impl Translate {
             number: number.unwrap_or_default().into_owned(),
             caller_name: caller_name(message),
             dialled: message.known("DNID").map(Cow::into_owned),
+            ring_group: ring_group(message),
         };
         match resync.listed.entry(id.as_ref().into()) {
             Entry::Vacant(entry) => {
@@ -84,6 +87,7 @@ impl Translate {
                 // The other list of the same channel: what only one of them tells is kept.
                 let known = entry.get_mut();
                 known.dialled = known.dialled.take().or(item.dialled);
+                known.ring_group = known.ring_group.take().or(item.ring_group);
                 known.bridge = item.bridge;
                 known.queue = item.queue.or(known.queue.take());
                 known.exten = item.exten;
@@ -121,6 +125,9 @@ impl Translate {
                 self.tell(key, Event::JoinedQueue { queue: queue.clone() }, now, out);
             }
             self.reached(id, &item.exten, now, out);
+            if let (Some(extension), true) = (&item.ring_group, *self.calls[&key].near == **id) {
+                self.tell(key, Event::ReachedExtension { extension: extension.clone() }, now, out);
+            }
             if let (Kind::Phone(extension), true) = (&item.kind, item.rings) {
                 self.tell(key, Event::Rang { extension: extension.clone() }, now, out);
             }
@@ -145,9 +152,58 @@ impl Translate {
     }
 }
 
+/// FreePBX's `NODEST`, as `Status` tells it when it is asked for (seen in 16.28 and 22.10), or either list with
+/// `channelvars = NODEST`.
+fn ring_group(message: &Message<'_>) -> Option<Extension> {
+    let mut variables = message.get_all("Variable").chain(message.get_all("ChanVariable"));
+    let number = variables.find_map(|variable| variable.strip_prefix(b"NODEST="))?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
 /// The age of a channel by its Uniqueid, `[system-]epoch.counter`.
 fn age(id: &str) -> (u64, u64) {
     let tail = id.rsplit('-').next().unwrap_or(id);
     let (epoch, counter) = tail.split_once('.').unwrap_or((tail, "0"));
     (epoch.parse().unwrap_or(u64::MAX), counter.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::channel::ChannelRules;
+    use super::super::frame::Framer;
+    use super::*;
+
+    /// What 22.10 said after a gap in which a ring group of FreePBX's dialplan rang and 202 answered.
+    const LISTS: &str = "Event: Status\r\nChannel: PJSIP/trunk-00000030\r\nChannelState: 6\r\n\
+        CallerIDNum: +493023125111\r\nCallerIDName: Ulrich Lang\r\nContext: macro-dial\r\nExten: s\r\n\
+        Uniqueid: 1795660929.78\r\nLinkedid: 1795660929.78\r\nDNID: +493023125610\r\n\
+        BridgeID: dfc30e9d\r\nApplication: Dial\r\nVariable: NODEST=610\r\n\r\n\
+        Event: Status\r\nChannel: PJSIP/202-00000032\r\nChannelState: 6\r\n\
+        CallerIDNum: 202\r\nCallerIDName: Bernd Lange\r\nContext: from-internal\r\nExten: \r\n\
+        Uniqueid: 1795660929.80\r\nLinkedid: 1795660929.78\r\nDNID: \r\n\
+        BridgeID: dfc30e9d\r\nApplication: AppDial\r\nVariable: NODEST=610\r\n\r\n\
+        Event: CoreShowChannelsComplete\r\nListItems: 2\r\n\r\n";
+
+    #[test]
+    fn a_ring_group_of_freepbx_that_was_answered_in_a_gap_is_known_by_its_variable() {
+        let rules = ChannelRules { internal_digits: 6, ..ChannelRules::default() };
+        let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, false);
+        translate.resync_begins();
+        let mut framer = Framer::new();
+        framer.push(LISTS.as_bytes());
+        let mut heard = Vec::new();
+        let now = Timestamp::from_second(1_795_660_933).unwrap();
+        while let Some(message) = framer.take() {
+            translate.on_message(&message, now, &mut heard);
+        }
+        translate.resync_ends(true, now, &mut heard);
+        let events: Vec<_> = heard.into_iter().map(|heard| heard.event).collect();
+        let reached = Event::ReachedExtension { extension: "610".parse().unwrap() };
+        let answered = Event::Answered { extension: "202".parse().unwrap() };
+        assert!(
+            matches!(&events[0], Event::Arrived { dialled, .. } if dialled == "+493023125610"),
+            "{events:?}"
+        );
+        assert_eq!(events[1..], [reached, answered]);
+    }
 }

@@ -8,16 +8,19 @@
 //! Deliberately absent: what events mean ([`super::translate`]), and trying again
 //! ([`super::driver`]).
 
+mod lists;
+mod login;
+mod words;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
-
-use md5::{Digest, Md5};
 
 use super::action;
 use super::house::House;
 use super::message::{Kind, Message};
-use crate::call::Agent;
-use crate::config::Secret;
+
+pub(super) use lists::Outcome;
+pub use words::{Account, CLASSES, List, Seen, SessionEvent, Timing, UNWANTED};
 
 /// What our actions are numbered with, so that answers to somebody else's are not taken for ours.
 const ID_PREFIX: &str = "ringdesk-";
@@ -29,171 +32,6 @@ const QUESTIONS: usize = 1000;
 /// A channel's name has 80 characters in Asterisk; its lines of input have about 1024 bytes.
 const CHANNEL_NAME_LIMIT: usize = 200;
 
-/// How an AMI account logs in and what it wants to hear.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// The name in manager.conf.
-    pub username: String,
-    /// The secret.
-    pub secret: Secret,
-    /// The secret may be sent as it is when the PBX refuses the challenge: the connection is
-    /// encrypted, or does not leave the machine.
-    pub plain_allowed: bool,
-    /// The classes of events that are asked for, as in manager.conf; the PBX sends what the account
-    /// may read of them.
-    pub classes: &'static str,
-    /// Events of these classes that the PBX is asked to keep to itself, by name.
-    pub unwanted: &'static [&'static str],
-}
-
-/// The classes that are of use; the PBX sends those that the account may read. `dialplan` is what shows
-/// FreePBX's ring groups and, without a new message, the voice mail; `user` is for pausing recordings.
-pub const CLASSES: &str = "system,call,agent,dialplan,user";
-
-/// Events of these classes that tell nothing about calls.
-pub const UNWANTED: &[&str] = &[
-    "VarSet",
-    "TestEvent",
-    "RTCPSent",
-    "RTCPReceived",
-    "DeviceStateChange",
-    "PresenceStateChange",
-    "ExtensionStatus",
-    "PresenceStatus",
-    "QueueMemberStatus",
-    "PeerStatus",
-    "ContactStatus",
-    "Registry",
-    "ChallengeSent",
-    "SuccessfulAuth",
-    "RequestBadFormat",
-];
-
-/// How long things may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// From the connection to the banner.
-    pub hello: Duration,
-    /// From an action to its answer, and between the items of a list.
-    pub answer: Duration,
-    /// From the log-in to `FullyBooted`. An account that may not read the class `system` never
-    /// hears it; a PBX that is up sends it at once.
-    pub booted: Duration,
-    /// From the question whether a number may be shown to the word that it is not known yet.
-    pub presentation: Duration,
-    /// Between two pings.
-    pub ping_every: Duration,
-    /// From a ping to any sign of life.
-    pub ping_deadline: Duration,
-    /// How often users and queues are read again.
-    pub house_every: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            hello: Duration::from_secs(10),
-            answer: Duration::from_secs(10),
-            booted: Duration::from_secs(1),
-            presentation: Duration::from_millis(250),
-            ping_every: Duration::from_secs(20),
-            ping_deadline: Duration::from_secs(10),
-            house_every: Duration::from_secs(4 * 60 * 60),
-        }
-    }
-}
-
-/// A list that the PBX is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum List {
-    /// `CoreShowChannels`: one `CoreShowChannel` a channel.
-    Channels,
-    /// `Status`: one `Status` a channel, with what was dialled first (`DNID`).
-    Status,
-    /// `QueueStatus`: `QueueParams`, `QueueMember`, `QueueEntry`.
-    Queues,
-    /// `VoicemailUsersList`: one `VoicemailUserEntry` a mailbox. Kept by the session itself.
-    Mailboxes,
-}
-
-impl List {
-    fn action(self) -> &'static str {
-        match self {
-            Self::Channels => "CoreShowChannels",
-            Self::Status => "Status",
-            Self::Queues => "QueueStatus",
-            Self::Mailboxes => "VoicemailUsersList",
-        }
-    }
-}
-
-/// For whom a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// An event of the PBX.
-    Event,
-    /// An item of a list that tells what is up.
-    Item(List),
-    /// The session's own.
-    Own,
-}
-
-/// What the session tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionEvent {
-    /// Logged in.
-    LoggedIn {
-        /// The version of the protocol, from the banner: `11.0.0` is Asterisk 22.
-        version: String,
-    },
-    /// From here on list items tell what is up.
-    ResyncBegan,
-    /// All list items were there.
-    ResyncDone {
-        /// All channels that are up were told. `false` when the account may not list them.
-        whole: bool,
-    },
-    /// The PBX told whether a caller's number may be shown.
-    Presentation {
-        /// The channel's Uniqueid, as asked.
-        uniqueid: String,
-        /// `None` when it did not tell (in time): the channel is gone, the account may not ask.
-        /// After a late answer the event comes a second time.
-        withheld: Option<bool>,
-    },
-    /// What the PBX tells about its users and queues.
-    House {
-        /// The owners of mailboxes.
-        agents: Vec<Agent>,
-        /// Queues with their wrap-up time in seconds.
-        queues: Vec<(String, Option<u32>)>,
-    },
-    /// The account may not do something that is wanted; the session goes on without.
-    NotAllowed {
-        /// The action.
-        action: &'static str,
-        /// The PBX's words.
-        message: String,
-    },
-    /// The PBX says that it is going down.
-    ShuttingDown,
-    /// The log-in was refused: the session is over.
-    LoginRefused {
-        /// Why, with the way out.
-        reason: String,
-    },
-    /// What answers is no AMI: the session is over.
-    WrongPeer {
-        /// What it said.
-        reason: String,
-    },
-    /// The connection is of no use any more.
-    Dead {
-        /// Why.
-        reason: String,
-    },
-}
-
 /// One connection.
 #[derive(Debug)]
 pub struct Session {
@@ -204,7 +42,7 @@ pub struct Session {
     requests: BTreeMap<u64, Request>,
     last_id: u64,
     questions: usize,
-    resync: Option<Resync>,
+    resync: Option<lists::Resync>,
     house: House,
     house_due: Option<Instant>,
     ping_due: Option<Instant>,
@@ -239,23 +77,6 @@ enum What {
     Ping,
     List(List),
     Presentation { uniqueid: String, late: bool },
-}
-
-/// How the lists of a resync ended; `None` while they are being read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Resync {
-    channels: Option<Outcome>,
-    status: Option<Outcome>,
-    queues: Option<Outcome>,
-}
-
-/// How a list ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Whole,
-    /// The account may not ask for it, or the PBX does not know it.
-    Refused,
-    TimedOut,
 }
 
 impl Session {
@@ -379,23 +200,6 @@ impl Session {
         self.events.pop_front()
     }
 
-    fn on_banner(&mut self, banner: &str, now: Instant) {
-        // Some PBXs of the family put their own name before it.
-        let Some((_, version)) = banner.split_once("Call Manager/") else {
-            // An SSH or web server, or an AMI proxy without a greeting.
-            let said: String = banner.chars().filter(|c| !c.is_control()).take(60).collect();
-            self.over(SessionEvent::WrongPeer {
-                reason: format!(
-                    "it greets with `{said}`, not with `Asterisk Call Manager/…`: check the port"
-                ),
-            });
-            return;
-        };
-        version.trim().clone_into(&mut self.version);
-        self.phase = Phase::LoggingIn;
-        self.send(What::Challenge, "Challenge", &[("AuthType", "MD5")], now);
-    }
-
     fn on_event(&mut self, name: &str, message: &Message<'_>, now: Instant) -> Seen {
         match name {
             "FullyBooted" => {
@@ -419,25 +223,10 @@ impl Session {
             return Seen::Event;
         }
         let Some(id) = id_of(message) else { return Seen::Event };
-        let Some(Request { what: What::List(list), deadline, .. }) = self.requests.get_mut(&id) else {
+        let Some(Request { what: What::List(list), .. }) = self.requests.get(&id) else {
             return Seen::Own;
         };
-        let list = *list;
-        *deadline = now + self.timing.answer;
-        let end = match message.get("EventList") {
-            Some(end) if end.eq_ignore_ascii_case(b"Complete") => Some(Outcome::Whole),
-            Some(_) => Some(Outcome::Refused),
-            None if name.ends_with("Complete") => Some(Outcome::Whole),
-            None => None,
-        };
-        if let Some(outcome) = end {
-            self.requests.remove(&id);
-            self.list_ended(list, outcome);
-            return Seen::Own;
-        }
-        self.house.on_item(list, message);
-        let tells_what_is_up = list != List::Mailboxes && self.resync.is_some();
-        if tells_what_is_up { Seen::Item(list) } else { Seen::Own }
+        self.on_list_event(id, *list, name, message, now)
     }
 
     fn on_response(&mut self, request: Request, status: &str, message: &Message<'_>, now: Instant) {
@@ -462,20 +251,7 @@ impl Session {
                 self.tell(SessionEvent::NotAllowed { action: "Filter", message: words() });
             }
             What::Filter | What::Ping => {}
-            What::List(list) if refused => {
-                self.tell(SessionEvent::NotAllowed { action: list.action(), message: words() });
-                self.list_ended(list, Outcome::Refused);
-            }
-            What::List(list) => {
-                let follows = message.get("EventList").is_some() || words().ends_with("will follow");
-                if follows {
-                    let deadline = now + self.timing.answer;
-                    self.requests.insert(request.id, Request { deadline, what: What::List(list), ..request });
-                } else {
-                    // "There are no voicemail users currently defined."
-                    self.list_ended(list, Outcome::Whole);
-                }
-            }
+            What::List(list) => self.on_list_response(request.id, list, refused, message, now),
             What::Presentation { uniqueid, late } => {
                 self.questions -= 1;
                 let message_text = words();
@@ -494,96 +270,6 @@ impl Session {
         }
     }
 
-    fn answer_challenge(&mut self, challenge: &str, now: Instant) {
-        let digest = Md5::new().chain_update(challenge).chain_update(self.account.secret.expose()).finalize();
-        let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.send_login(&[("AuthType", "MD5"), ("Key", &key)], now);
-    }
-
-    fn log_in_plainly(&mut self, words: &str, now: Instant) {
-        if self.account.plain_allowed {
-            let secret = self.account.secret.clone();
-            self.send_login(&[("Secret", secret.expose())], now);
-        } else {
-            let reason = format!(
-                "the PBX refuses the MD5 challenge (`{words}`), and the secret is not sent unencrypted over \
-                 the network: use `tls = true`, or a connection on the same machine"
-            );
-            self.over(SessionEvent::LoginRefused { reason });
-        }
-    }
-
-    fn send_login(&mut self, proof: &[(&str, &str)], now: Instant) {
-        let username = self.account.username.clone();
-        let fields: Vec<_> = [("Username", username.as_str()), ("Events", self.account.classes)]
-            .into_iter()
-            .chain(proof.iter().copied())
-            .collect();
-        self.send(What::Login, "Login", &fields, now);
-    }
-
-    fn why_login_is_refused(&self, words: &str) -> String {
-        let advice = if words.to_ascii_lowercase().contains("in use") {
-            "another connection uses the account, perhaps our own last one: give ringdesk an account of its \
-             own, or set `allowmultiplelogin = yes` in manager.conf"
-        } else {
-            "check the account's `secret`, `permit` and `deny` in manager.conf"
-        };
-        format!("the PBX says `{words}` to the user `{}`: {advice}", self.account.username)
-    }
-
-    /// One regular expression for all names. It is matched against the whole text of an event, where
-    /// a caller's name could say anything, hence the anchor; the newer `MatchCriteria` (18.26, 20.11,
-    /// 21.6, 22.1) needs no anchor, but older versions take it for an empty expression, and the banner
-    /// does not tell these versions apart. Needs the right `system`, which a careful account has not.
-    fn ask_for_filter(&mut self, now: Instant) {
-        if !self.account.unwanted.is_empty() {
-            let filter = format!("!^Event: ({})[^A-Za-z]", self.account.unwanted.join("|"));
-            self.send(What::Filter, "Filter", &[("Operation", "Add"), ("Filter", &filter)], now);
-        }
-    }
-
-    fn go_live(&mut self, booted: bool, now: Instant) {
-        self.phase = Phase::Live { booted };
-        // The answers of a resync under way are of no use any more.
-        self.requests.retain(|_, request| !matches!(request.what, What::List(_)));
-        self.resync = Some(Resync::default());
-        self.house_due = Some(now + self.timing.house_every);
-        self.tell(SessionEvent::ResyncBegan);
-        // `Status` first: the translator compares when `CoreShowChannels` is complete, and only `Status`
-        // tells the number that was dialled first.
-        self.ask_for_list(List::Status, now);
-        self.ask_for_list(List::Channels, now);
-        self.read_house(now);
-    }
-
-    fn read_house(&mut self, now: Instant) {
-        self.requests
-            .retain(|_, request| !matches!(request.what, What::List(List::Queues | List::Mailboxes)));
-        self.house.begin();
-        self.ask_for_list(List::Queues, now);
-        self.ask_for_list(List::Mailboxes, now);
-    }
-
-    fn list_ended(&mut self, list: List, outcome: Outcome) {
-        if let Some(resync) = &mut self.resync {
-            match list {
-                List::Channels => resync.channels = Some(outcome),
-                List::Status => resync.status = Some(outcome),
-                List::Queues => resync.queues = Some(outcome),
-                List::Mailboxes => {}
-            }
-            if let Resync { channels: Some(channels), status: Some(status), queues: Some(_) } = *resync {
-                self.resync = None;
-                let whole = channels == Outcome::Whole || status == Outcome::Whole;
-                self.tell(SessionEvent::ResyncDone { whole });
-            }
-        }
-        if let Some((agents, queues)) = self.house.on_end(list, outcome) {
-            self.tell(SessionEvent::House { agents, queues });
-        }
-    }
-
     fn overdue(&self, now: Instant) -> Option<u64> {
         self.requests.iter().find(|(_, request)| now >= request.deadline).map(|(id, _)| *id)
     }
@@ -592,7 +278,10 @@ impl Session {
         let Some(request) = self.requests.remove(&id) else { return };
         let seconds = self.timing.answer.as_secs();
         match request.what {
-            What::Challenge | What::Login => self.die(format!("no answer to the log-in for {seconds} s")),
+            What::Challenge | What::Login => {
+                let seconds = self.timing.hello.as_secs();
+                self.die(format!("no answer to the log-in for {seconds} s"));
+            }
             // Events are as good a sign of life as the pong.
             What::Ping if self.heard_at > request.sent => {}
             What::Ping => {
@@ -614,10 +303,6 @@ impl Session {
         }
     }
 
-    fn ask_for_list(&mut self, list: List, now: Instant) {
-        self.send(What::List(list), list.action(), &[], now);
-    }
-
     fn send(&mut self, what: What, name: &str, fields: &[(&str, &str)], now: Instant) {
         self.last_id += 1;
         let id = self.last_id;
@@ -625,6 +310,7 @@ impl Session {
         let patience = match what {
             What::Presentation { .. } => self.timing.presentation,
             What::Ping => self.timing.ping_deadline,
+            What::Challenge | What::Login => self.timing.hello,
             _ => self.timing.answer,
         };
         self.requests.insert(id, Request { id, what, sent: now, deadline: now + patience });

@@ -212,3 +212,6 @@ pub(super) fn explain(error: &std::io::Error) -> (String, bool) {
         None => (format!("the connection broke during the TLS handshake: {error}"), false),
     }
 }
+
+#[cfg(test)]
+mod tests;

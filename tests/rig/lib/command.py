@@ -37,6 +37,9 @@ def arguments():
 
     commands.add_parser("list", help="name the scenarios")
 
+    has = commands.add_parser("has", help="succeed if this version can be started, else say what is missing")
+    has.add_argument("version", choices=["22", "16"])
+
     for name, text in (("call", "place the calls of a scenario; prints the truth, a line of JSON for each call"),
                        ("capture", "the same, and keep what a listener on AMI was sent")):
         sub = commands.add_parser(name, help=text)
@@ -47,6 +50,8 @@ def arguments():
         sub.add_argument("--agent", help="who answers, in scenarios where one answers")
         sub.add_argument("--talk", type=float, default=1.0, help="seconds of each conversation (1.0)")
         sub.add_argument("--count", type=int, default=20, help="callers of `interleaved` (20)")
+        sub.add_argument("--steps", action="store_true",
+                         help="at `rings` and `answered` print the step and wait for a line on standard input")
         if name == "capture":
             sub.add_argument("--out", required=True, help="folder for NAME.ami and NAME.json")
             sub.add_argument("--as", dest="file", help="NAME (the scenario's)")
@@ -76,6 +81,8 @@ def main():
             house.restart(options.dir, options.hard)
         elif options.command == "stop":
             house.stop(options.dir)
+        elif options.command == "has":
+            house.has(options.version)
         elif options.command == "list":
             for name, function in SCENARIOS.items():
                 print(f"{name:28}{' '.join(function.__doc__.split())}")

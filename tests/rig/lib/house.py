@@ -14,7 +14,7 @@ from pathlib import Path
 
 import guard
 from ami import Ami
-from ports import free_port, free_tcp_port
+from ports import free_port, free_tcp_port, media_range
 from words import RigError
 
 RIG = Path(__file__).resolve().parent.parent
@@ -53,6 +53,14 @@ def asterisk_command(version):
     raise RigError(f"no Asterisk {version} in {cache()}: run tests/rig/install.sh")
 
 
+def has(version):
+    """Raises with the way out when something is missing to start `version` and to call it."""
+    missing = [tool for tool in ("sipp", "openssl") if not shutil.which(tool)]
+    if missing:
+        raise RigError(f"no {' and no '.join(missing)} on this machine: run tests/rig/install.sh")
+    asterisk_command(version)
+
+
 def write_tone(path, seconds=2):
     """A quiet 440 Hz: the music on hold, for there is no package of it."""
     with wave.open(str(path), "wb") as out:
@@ -80,14 +88,14 @@ def render(folder, version, dialplan, channelvars, systemname):
             _link(data / part, own_data / part)
     write_tone(folder / "moh/tone.wav")
     (folder / "tone.ulaw").write_bytes(b"\xd5\x55\x55\xd5" * 2000)
-    rtp_from = random.randrange(20000, 30000, 2)
+    rtp_from, rtp_to = media_range(RTP_PORTS)
     values = {
         "DIR": str(folder), "MODULES": str(modules), "DATA": str(own_data),
         "SYSTEMNAME": systemname,
         "ENTITYID": "02:" + ":".join(f"{random.randrange(256):02x}" for _ in range(5)),
         "SIP_PORT": str(free_port(PHONE_HOST)), "TRUNK_HOST": LINE_HOST, "TRUNK_PORT": str(free_port(LINE_HOST)),
         "AMI_PORT": str(free_tcp_port(PHONE_HOST)), "AMI_TLS_PORT": str(free_tcp_port(PHONE_HOST)),
-        "RTP_FROM": str(rtp_from), "RTP_TO": str(rtp_from + RTP_PORTS),
+        "RTP_FROM": str(rtp_from), "RTP_TO": str(rtp_to),
         "PHONE_CONTEXT": "internal" if dialplan == "plain" else "from-internal",
         "TRUNK_CONTEXT": "from-trunk" if dialplan == "plain" else "from-pstn",
         "CHANNELVARS": f"channelvars = {channelvars}" if channelvars else "",

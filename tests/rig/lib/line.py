@@ -27,7 +27,7 @@ class Caller:
         """Starts SIPp; returns at once. `ended` says when and how it went."""
         env, folder = self.stage.environment, self.stage.folder
         self.port = free_port(LINE_HOST)
-        media = free_port(LINE_HOST)
+        media = free_port(LINE_HOST, beside=2)  # SIPp takes the one for pictures as well.
         text = (RIG / "sipp/caller.xml").read_text()
         fields = {"dialled": self.dialled, "from": self.from_header, "tone": str(folder / "tone.ulaw"),
                   "extra": "".join(f"{line}\r\n" for line in self.extra)}

@@ -27,9 +27,11 @@ async def talk(stage):
 async def answer(stage, call, extension):
     """The telephone of `extension` rings, and is picked up half a second later."""
     dialog = await stage.phones[extension].rings()
+    await stage.step("rings")
     await pause(RING)
     await dialog.answer()
     call.answered(dialog)
+    await stage.step("answered")
     return dialog
 
 
@@ -708,8 +710,8 @@ WITHHELD = [
 async def withheld(stage):
     """Four callers without a usable number, one after the other, to ring group 610; 201 answers each."""
     for how, header, extra in WITHHELD:
-        call = await stage.call_in("610", None, None, header, extra, number_e164=None, anonymous=True, how=how,
-                                   from_header=header)
+        call = await stage.call_in("610", None, None, header, extra, number_e164=None, anonymous=True, how=how)
+        call.truth["from_header"] = header
         answer_from = await stage.ami.action("Getvar", Channel=call.channel, Variable="CALLERID(num-pres)")
         call.truth["presentation_on_pbx"] = answer_from.get("Value")
         await answer(stage, call, "201")

@@ -2,6 +2,8 @@
 
 import asyncio
 import fcntl
+import json
+import sys
 from pathlib import Path
 
 import house
@@ -77,6 +79,14 @@ class Stage:
             self.ami.close()
         if hasattr(self, "_lock"):
             self._lock.close()
+
+    async def step(self, name):
+        """With `--steps`: says how far it is and waits until it may go on."""
+        if not self.options.steps:
+            return
+        print(json.dumps({"step": name}), flush=True)
+        if not await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+            raise RigError(f"nobody let the calls go on after the step `{name}`")
 
     # Calls.
 

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::super::frame::Framer;
 use super::*;
+use crate::call::Agent;
 use crate::clock;
 
 const BANNER: &str = "Asterisk Call Manager/11.0.0\r\n";
@@ -34,7 +35,7 @@ impl Stage {
     fn says(&mut self, text: &str) -> Vec<Seen> {
         self.framer.push(text.as_bytes());
         let mut seen = Vec::new();
-        while let Some(message) = self.framer.take().unwrap() {
+        while let Some(message) = self.framer.take() {
             seen.push(self.session.on_message(&message, self.now));
         }
         seen
@@ -130,7 +131,7 @@ fn it_logs_in_without_showing_the_secret_and_reads_what_is_up() {
     assert_eq!(
         stage.sent(),
         [
-            "Status ringdesk-4",
+            "Status ringdesk-4 Variables=NODEST",
             "CoreShowChannels ringdesk-5",
             "QueueStatus ringdesk-6",
             "VoicemailUsersList ringdesk-7"
@@ -248,7 +249,7 @@ fn a_pbx_that_was_still_starting_is_asked_again() {
     stage.list(4, "");
     stage.says("Event: FullyBooted\r\n\r\n");
     assert_eq!(stage.told(), [SessionEvent::ResyncBegan]);
-    assert_eq!(stage.sent()[0], "Status ringdesk-8");
+    assert_eq!(stage.sent()[0], "Status ringdesk-8 Variables=NODEST");
     // The old lists no longer count.
     stage.list(5, "");
     stage.list(6, "");
