@@ -125,7 +125,7 @@ impl Calls {
         framer.push(&stream);
         let mut heard = Vec::new();
         let mut now = Timestamp::UNIX_EPOCH;
-        while let Some(message) = framer.take().unwrap() {
+        while let Some(message) = framer.take() {
             now = now.checked_add(SignedDuration::from_millis(1)).unwrap();
             self.translate.on_message(&message, now, &mut heard);
         }

@@ -7,22 +7,30 @@ use secrecy::SecretString;
 
 use crate::call::Agent;
 use crate::clock::Clock;
-use crate::config::{self, Config, JournalUrl, ReachedBy, ZendeskLogin};
+use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
 use crate::crm::Crm;
 use crate::crm::zendesk::{Credentials, LineError, Options, PhoneField, Voice, Zendesk};
 use crate::directory::{HouseRules, WantedGroup};
 use crate::phonebook::{BookRules, Several};
 
-/// The file of the journal.
-pub fn journal_path(config: &Config) -> &Path {
+/// The file of the journal. What is only observed is written beside it, so that nothing that is owed
+/// counts as done, and a rehearsal may run beside the service.
+pub fn journal_path(config: &Config) -> PathBuf {
     match &config.journal.url {
-        JournalUrl::Sqlite(path) => path,
+        JournalUrl::Sqlite(path) => for_mode(path, config.mode),
+    }
+}
+
+fn for_mode(path: &Path, mode: Mode) -> PathBuf {
+    match mode {
+        Mode::Run => path.to_owned(),
+        Mode::Observe => path.with_extension("observe.db"),
     }
 }
 
 /// The file of the kept phone book, beside the journal.
 pub fn phonebook_path(config: &Config) -> PathBuf {
-    journal_path(config).with_file_name("phonebook.db")
+    for_mode(&journal_path(config).with_file_name("phonebook.db"), config.mode)
 }
 
 /// The CRM's client. `voice_known` is what an earlier run found out about screen pops.

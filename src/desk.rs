@@ -200,7 +200,6 @@ impl Running {
                     self.on_heard(&Heard { call, at: now, event }).await;
                 }
             }
-            Input::Lost { .. } => {}
             Input::House { source, agents, queues } => {
                 let queues = queues.into_iter().map(|(name, _)| name).collect();
                 self.desk.directory.pbx_tells(source, agents, queues);

@@ -31,7 +31,7 @@ const BLAMELESS_ATTEMPTS: u32 = 8;
 
 /// Up to so many, while no work succeeds: an outage of some minutes. After that a piece of work that
 /// may itself be the reason is tried ever more seldom.
-const PROBES: u32 = 200;
+const PROBES: u32 = 500;
 
 /// What the desk tells the dispatcher.
 #[derive(Clone, Debug)]
@@ -350,6 +350,11 @@ where
     /// Many requests that fail together are one sign, not many.
     fn crm_is_away(&mut self, sent: Instant, now: Instant) {
         if self.noticed.is_none_or(|noticed| sent >= noticed) {
+            if self.away == 0 {
+                tracing::warn!(
+                    "the CRM does not answer: what is owed is kept, and one request at a time asks again"
+                );
+            }
             self.hold(now + PROBE_FIRST * (1 << self.away.min(2)));
             self.away += 1;
             self.noticed = Some(now);
@@ -364,6 +369,7 @@ where
     /// often is perhaps itself the reason and keeps its pause.
     fn crm_answers(&mut self, now: Instant) {
         if std::mem::take(&mut self.away) > 0 {
+            tracing::info!("the CRM answers again");
             let items = self.lanes.values_mut().flat_map(|lane| lane.items.iter_mut());
             for item in items.filter(|item| item.attempts <= BLAMELESS_ATTEMPTS) {
                 item.due = item.due.min(now);

@@ -43,6 +43,10 @@ const OUTCOMES: usize = 64;
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
+/// How long work waits after the start for agents and groups to be matched: what an earlier life owes
+/// would go out without them. A CRM that does not tell them in this time gets its tickets all the same.
+const FIRST_MATCH: Duration = Duration::from_secs(10);
+
 /// How often the log-in of the CRM is tried while it does not answer.
 const LOGIN_EVERY: Duration = Duration::from_secs(15);
 
@@ -100,7 +104,7 @@ impl Daemon {
     /// See [`RunError`]. A PBX or a CRM that does not answer is no error.
     pub async fn start(config: Config, clock: Clock, hooks: Hooks) -> Result<Self, RunError> {
         let (journal, lock) =
-            Journal::open(assembly::journal_path(&config), clock.clone(), hooks.after_commit).await?;
+            Journal::open(&assembly::journal_path(&config), clock.clone(), hooks.after_commit).await?;
         let numbers = Arc::new(rules::normaliser(&config)?);
         let recovered = journal.load().await?;
         for lost in &recovered.unreadable {
@@ -139,6 +143,11 @@ impl Daemon {
             let _ = orders_tx.send(order);
         }
         let observing = config.mode == Mode::Observe;
+        if observing {
+            tracing::warn!(
+                "mode = \"observe\": what would be done is written down (`ringdesk calls`); nothing is sent to the CRM"
+            );
+        }
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
         let max_in_flight = zendesk_in_flight(&config);
         let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
@@ -295,12 +304,14 @@ pub enum CrmLogin {
 type Delivery = Pin<Box<dyn Future<Output = Result<Delivered, DeliveryError>> + Send>>;
 
 fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    let latest = tokio::time::Instant::now() + FIRST_MATCH;
     move |work, attempt| {
         let (crm, directory) = (crm.clone(), directory.clone());
         Box::pin(async move {
             if observing {
                 return Ok(observe::pretend(&work));
             }
+            let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
             crm.deliver(&work, attempt, &directory).await
         })
     }

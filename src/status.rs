@@ -192,6 +192,9 @@ impl Status {
             let why = book.last_error.clone().map(|error| format!(": {error}")).unwrap_or_default();
             missing.push(format!("the phone book is not read yet{why}"));
         }
+        if let Some(error) = &self.desk.borrow().journal_error {
+            missing.push(format!("the journal cannot be written: {error}"));
+        }
         missing
     }
 

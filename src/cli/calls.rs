@@ -57,7 +57,7 @@ pub fn execute(args: &Args, environment: &Environment) -> Exit {
 }
 
 async fn tell(args: &Args, config: &Config) -> Result<Exit, JournalError> {
-    let journal = Journal::open_read_only(assembly::journal_path(config)).await?;
+    let journal = Journal::open_read_only(&assembly::journal_path(config)).await?;
     let Some(id) = &args.id else {
         let rows = journal.list(args.last).await?;
         return Ok(print(&match args.format {

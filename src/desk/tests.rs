@@ -221,8 +221,7 @@ impl Working {
 
     /// Lets the desk look at the clock.
     async fn nudge(&self) {
-        let source = "other".to_owned().try_into().unwrap();
-        self.inputs.send(Input::Lost { source }).await.unwrap();
+        self.inputs.send(Input::Heard(Vec::new())).await.unwrap();
     }
 
     async fn stops(self) {
@@ -425,7 +424,6 @@ async fn calls_that_the_pbx_does_not_know_any_more_are_over_and_marked() {
         desk.delivers(&work, stands()).await;
     }
     let source: crate::call::SourceName = "main".to_owned().try_into().unwrap();
-    desk.inputs.send(Input::Lost { source: source.clone() }).await.unwrap();
     desk.until(|state| state.up == 2).await;
     let present = vec!["main/1.2".parse().unwrap()];
     desk.inputs.send(Input::Resynced { source, present }).await.unwrap();
@@ -554,7 +552,7 @@ async fn timers_move_along_when_the_clock_of_the_machine_is_set() {
         let jump = SignedDuration::from_hours(hours);
         let before = desk.book.next_due().unwrap();
         // The clock was set: at the last look it told another time.
-        desk.clocks.0 = desk.clocks.0 - jump;
+        desk.clocks.0 -= jump;
         desk.see_jumps();
         let after = desk.book.next_due().unwrap();
         assert!((after.duration_since(before) - jump).abs() < JUMP, "{before} became {after}");
@@ -572,7 +570,7 @@ async fn timers_that_begin_after_the_jump_do_not_move_with_it() {
         let mut desk = Running::new(desk, recovery, Lifecycle::new(), stop);
         let mut call = answered("support");
         call.push(ended());
-        desk.clocks.0 = desk.clocks.0 - SignedDuration::from_hours(hours);
+        desk.clocks.0 -= SignedDuration::from_hours(hours);
         desk.on_input(heard("1.1", &clock, call)).await;
         desk.on_time().await;
         let wrap_up = desk.book.next_due().expect("the wrap-up time runs").duration_since(clock.now());

@@ -145,6 +145,12 @@ impl Directory {
         Arc::clone(&self.0.house.borrow())
     }
 
+    /// Waits until the CRM's agents, groups and default user were read for the first time.
+    pub async fn first_read(&self) {
+        // The sender lives in `self`.
+        let _ = self.watch().wait_for(|house| house.read).await;
+    }
+
     /// The house now and at every change.
     pub fn watch(&self) -> watch::Receiver<Arc<House>> {
         self.0.house.subscribe()

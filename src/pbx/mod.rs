@@ -21,11 +21,6 @@ pub enum Input {
         /// The calls that are still up.
         present: Vec<CallId>,
     },
-    /// The connection to the PBX is gone; calls are kept until the next [`Input::Resynced`].
-    Lost {
-        /// The source.
-        source: SourceName,
-    },
     /// What the PBX itself tells about its users and queues.
     House {
         /// The source.

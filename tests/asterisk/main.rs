@@ -81,10 +81,7 @@ async fn with_asterisk_22_every_answered_call_has_one_ticket() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_asterisk_16_every_answered_call_has_one_ticket() {
     if there("16") {
-        tokio::join!(
-            plain("16", "ringdesk"),
-            freepbx("16", &["--dialplan", "freepbx"], "ringdesk-dialplan"),
-        );
+        tokio::join!(plain("16", "ringdesk"), freepbx("16", &["--dialplan", "freepbx"], "ringdesk-dialplan"),);
     }
 }
 

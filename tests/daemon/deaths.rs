@@ -100,8 +100,8 @@ impl Drop for Process {
     }
 }
 
-/// Pauses long enough for a restart in the middle of the talk.
-const TALK: Duration = Duration::from_secs(3);
+/// Pauses long enough for what is due to be done and committed.
+const TALK: Duration = Duration::from_millis(500);
 
 async fn commits_of(house: &House, tape: &Tape) -> u64 {
     let count = Arc::new(AtomicU64::new(0));
@@ -128,9 +128,17 @@ async fn dies(
     let mut first = Process::start(&house, at);
     let alive = first.serves().await;
     let board = house.board.clone();
-    let over = AtomicBool::new(false);
+    let (talk, end) = tape.cut_before(&["Event: Hangup", "Channel: PJSIP/trunk"]);
+    let (died, over) = (AtomicBool::new(!alive), AtomicBool::new(false));
+    let revived = tokio::sync::Semaphore::new(0);
     let play = async {
-        board.play(&tape).await;
+        board.play(&talk).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Whoever talks goes on until the next daemon listens: what the PBX has forgotten by then nobody can know.
+        if died.load(Relaxed) {
+            drop(revived.acquire().await.unwrap());
+        }
+        board.play(&end).await;
         // The rest of the story is told by the clock: how many commits it shares differs from life to life.
         tokio::time::sleep(Duration::from_secs(3)).await;
         over.store(true, Relaxed);
@@ -139,9 +147,11 @@ async fn dies(
         if alive {
             until("the death", || first.dead() || over.load(Relaxed)).await;
         }
+        died.store(true, Relaxed);
         drop(first);
         let mut second = Process::start(&house, 0);
         assert!(second.serves().await);
+        revived.add_permits(1);
         second
     };
     let ((), mut second) = tokio::join!(play, revive);

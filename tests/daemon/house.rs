@@ -45,6 +45,8 @@ impl House {
     }
 
     pub async fn with(options: Options) -> Self {
+        // For the HTTP clients of the stories; another story may have done it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             board: Switchboard::start().await,
             sandbox: Sandbox::start(options).await.unwrap(),

@@ -3,6 +3,10 @@
 //! account and on whose screens it was opened.
 
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the stage is no part of the daemon: it has its own clock and tasks"
+)]
 
 mod callers;
 mod captures;

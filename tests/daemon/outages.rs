@@ -138,7 +138,7 @@ async fn a_call_that_ended_while_the_pbx_was_out_of_reach_is_closed_and_marked()
     assert_eq!((tickets.len(), &tickets[0].opened_at[..]), (1, &[BERND.to_owned()][..]));
     let row = row(&daemon).await;
     let story = daemon.journal().story(&row.call).await.unwrap().unwrap();
-    let told: Vec<String> = story.lines.iter().map(|line| line.what.clone()).collect();
-    assert!(told.iter().any(|line| line.contains("estimate")), "{told:#?}");
+    let why: Vec<&str> = story.lines.iter().map(|line| &*line.why).collect();
+    assert!(why.iter().any(|why| why.contains("the end is estimated")), "{why:#?}");
     daemon.stop().await;
 }

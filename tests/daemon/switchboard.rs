@@ -55,16 +55,27 @@ impl Tape {
     }
 
     /// The part up to the first message that has all `words`, this one included, and the rest.
-    pub fn cut_behind(mut self, words: &[&str]) -> (Self, Self) {
-        let at = self
-            .0
-            .iter()
-            .position(|(_, message)| {
-                let text = String::from_utf8_lossy(message);
-                words.iter().all(|word| text.contains(word))
-            })
-            .unwrap_or_else(|| panic!("no message with {words:?}"));
-        let rest = self.0.split_off(at + 1);
+    pub fn cut_behind(self, words: &[&str]) -> (Self, Self) {
+        let at = self.first_with(words) + 1;
+        self.cut_at(at)
+    }
+
+    /// The same, but the message is the first of the rest.
+    pub fn cut_before(self, words: &[&str]) -> (Self, Self) {
+        let at = self.first_with(words);
+        self.cut_at(at)
+    }
+
+    fn first_with(&self, words: &[&str]) -> usize {
+        let has_all = |(_, message): &(Duration, Vec<u8>)| {
+            let text = String::from_utf8_lossy(message);
+            words.iter().all(|word| text.contains(word))
+        };
+        self.0.iter().position(has_all).unwrap_or_else(|| panic!("no message with {words:?}"))
+    }
+
+    fn cut_at(mut self, at: usize) -> (Self, Self) {
+        let rest = self.0.split_off(at);
         (self, Self(rest))
     }
 

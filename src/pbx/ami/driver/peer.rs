@@ -237,7 +237,7 @@ impl House {
                 Input::Resynced { present, .. } => {
                     return (before, present.iter().map(CallId::pbx).map(str::to_owned).collect());
                 }
-                Input::House { .. } | Input::Lost { .. } => {}
+                Input::House { .. } => {}
             }
         }
     }
