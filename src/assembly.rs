@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use crate::call::Agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
-use crate::crm::Crm;
-use crate::crm::zendesk::{Credentials, LineError, Options, PhoneField, Voice, Zendesk};
+use crate::crm::zendesk::{Credentials, Options, PhoneField, Voice, Zendesk};
+use crate::crm::{Crm, LineError};
 use crate::directory::{HouseRules, WantedGroup};
 use crate::phonebook::{BookRules, Several};
 
@@ -37,11 +37,7 @@ pub fn phonebook_path(config: &Config) -> PathBuf {
 ///
 /// # Errors
 /// When the client cannot be made of these options.
-pub fn crm(
-    config: &Config,
-    voice_known: Option<bool>,
-    clock: Clock,
-) -> Result<(Crm, Arc<Zendesk>), LineError> {
+pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<Crm, LineError> {
     let config::Crm::Zendesk(zendesk) = &config.crm;
     let credentials = match &zendesk.login {
         ZendeskLogin::OAuth { client_id, client_secret, scope } => Credentials::ClientCredentials {
@@ -68,8 +64,7 @@ pub fn crm(
         max_in_flight: zendesk.max_in_flight,
         phone_fields: phone_fields(config),
     };
-    let client = Arc::new(Zendesk::new(options, clock)?);
-    Ok((Crm::Zendesk(Arc::clone(&client)), client))
+    Ok(Crm::Zendesk(Arc::new(Zendesk::new(options, clock)?)))
 }
 
 fn phone_fields(config: &Config) -> Vec<PhoneField> {
@@ -121,4 +116,16 @@ pub fn house_rules(config: &Config) -> HouseRules {
         default_user_name: config.callers.default_user_name.clone(),
         only_look: config.mode == config::Mode::Observe,
     }
+}
+
+/// How many requests may be under way at once.
+pub fn max_in_flight(config: &Config) -> usize {
+    let config::Crm::Zendesk(zendesk) = &config.crm;
+    zendesk.max_in_flight as usize
+}
+
+/// The key under which the journal keeps what was found out about the account's screen pops.
+pub fn pops_key(config: &Config) -> String {
+    let config::Crm::Zendesk(zendesk) = &config.crm;
+    format!("voice {}", zendesk.url)
 }

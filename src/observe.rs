@@ -3,14 +3,11 @@
 use crate::call::{Event, Standing, Task, TicketId, TicketStanding, Work};
 use crate::delivery::Delivered;
 
-/// The ticket of a call for which none is made.
-const NO_TICKET: TicketId = TicketId(0);
-
 /// What would be told if the work were done.
 pub fn pretend(work: &Work) -> Delivered {
     let event = match &work.task {
         Task::CreateTicket(draft) => Event::TicketStands(TicketStanding {
-            ticket: NO_TICKET,
+            ticket: TicketId::NONE,
             requester: Standing::AsDrafted,
             popped: draft.pop.as_ref().map(|agent| agent.extension.clone()),
             pops_possible: true,

@@ -17,8 +17,7 @@ use crate::call::{Rules, Work};
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Mode, Source};
-use crate::crm::zendesk::{LineError, Zendesk};
-use crate::crm::{Crm, CrmError};
+use crate::crm::{Crm, CrmError, LineError};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 use crate::desk::{Desk, DeskState, Recovery};
 use crate::directory::Directory;
@@ -31,7 +30,7 @@ use crate::pbx::ami::driver::{Driver, LinkState};
 use crate::pbx::ami::translate::Translate;
 use crate::phonebook::{Normaliser, PhoneBook, RulesError, StoreError};
 use crate::rules;
-use crate::status::{PbxView, Status};
+use crate::status::{CrmLogin, PbxView, Status};
 use crate::web;
 
 /// What may wait between the sources and the desk: the sources stop translating then, not reading.
@@ -114,8 +113,8 @@ impl Daemon {
                 "an entry of the journal cannot be read and is left where it is"
             );
         }
-        let voice_known = voice_fact(&config, &journal).await;
-        let (crm, zendesk) = assembly::crm(&config, voice_known, clock.clone())?;
+        let voice_known = voice_fact(&config, &journal, &clock).await;
+        let crm = assembly::crm(&config, voice_known, clock.clone())?;
         let phonebook = PhoneBook::open(
             &assembly::phonebook_path(&config),
             Arc::clone(&numbers),
@@ -149,16 +148,17 @@ impl Daemon {
             );
         }
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
-        let max_in_flight = zendesk_in_flight(&config);
+        let max_in_flight = assembly::max_in_flight(&config);
         let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
         exits.spawn(dispatch.run(orders_rx, outcomes_tx, load_tx, exits.clone(), exits.stopping()));
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
-        exits.spawn(log_in(crm, crm_login_tx, exits.stopping()));
+        exits.spawn(log_in(crm.clone(), crm_login_tx, exits.stopping()));
         exits.spawn(remember_voice(
             config.clone(),
-            Arc::clone(&zendesk),
+            crm.clone(),
             journal.clone(),
+            clock.clone(),
             voice_known,
             exits.stopping(),
         ));
@@ -215,7 +215,7 @@ impl Daemon {
             crm_login: crm_login_rx,
             directory,
             phonebook: phonebook.status(),
-            zendesk,
+            crm,
             clock: clock.clone(),
             started: now,
         };
@@ -282,25 +282,6 @@ impl Daemon {
     }
 }
 
-/// How the CRM's log-in stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CrmLogin {
-    /// It was not tried yet.
-    Unknown,
-    /// It is proven.
-    Proven {
-        /// Our own user's name.
-        name: String,
-        /// Its role.
-        role: String,
-    },
-    /// It does not work.
-    Failed {
-        /// Why, with the way out.
-        reason: String,
-    },
-}
-
 type Delivery = Pin<Box<dyn Future<Output = Result<Delivered, DeliveryError>> + Send>>;
 
 fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
@@ -317,22 +298,11 @@ fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Wor
     }
 }
 
-fn zendesk_in_flight(config: &Config) -> usize {
-    let crate::config::Crm::Zendesk(zendesk) = &config.crm;
-    zendesk.max_in_flight as usize
-}
-
-/// The key of what was found out about screen pops, for this account.
-fn voice_key(config: &Config) -> String {
-    let crate::config::Crm::Zendesk(zendesk) = &config.crm;
-    format!("voice {}", zendesk.url)
-}
-
-async fn voice_fact(config: &Config, journal: &Journal) -> Option<bool> {
-    match journal.recall(&voice_key(config)).await {
+async fn voice_fact(config: &Config, journal: &Journal, clock: &Clock) -> Option<bool> {
+    match journal.recall(&assembly::pops_key(config)).await {
         // That it works is asked again after each start; that it does not, only once a day, because
         // a plan can be changed.
-        Ok(Some(day)) => (day == today(&Clock::system())).then_some(false),
+        Ok(Some(day)) => (day == today(clock)).then_some(false),
         Ok(None) => None,
         Err(error) => {
             tracing::warn!(error = causes::in_one_line(&error), "a fact cannot be read from the journal");
@@ -347,21 +317,22 @@ fn today(clock: &Clock) -> String {
 
 async fn remember_voice(
     config: Config,
-    zendesk: Arc<Zendesk>,
+    crm: Crm,
     journal: Journal,
+    clock: Clock,
     mut known: Option<bool>,
     stop: CancellationToken,
 ) {
-    let key = voice_key(&config);
+    let key = assembly::pops_key(&config);
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
             () = stop.cancelled() => return,
         }
-        let found = zendesk.voice_available();
+        let found = crm.screen_pops();
         if found == Some(false) && known != found {
             known = found;
-            if let Err(error) = journal.remember(&key, &today(&Clock::system())).await {
+            if let Err(error) = journal.remember(&key, &today(&clock)).await {
                 tracing::warn!(
                     error = causes::in_one_line(&error),
                     "it cannot be kept that the account has no screen pops"

@@ -10,14 +10,13 @@ use tokio::sync::watch;
 use crate::call::SourceName;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crm::zendesk::Zendesk;
+use crate::crm::Crm;
 use crate::desk::DeskState;
 use crate::directory::Directory;
 use crate::dispatch::Load;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::LinkState;
 use crate::phonebook::BookStatus;
-use crate::run::CrmLogin;
 
 /// Everything that can be looked at. Looking changes nothing.
 #[derive(Clone)]
@@ -37,7 +36,7 @@ pub struct Status {
     /// The phone book.
     pub phonebook: watch::Receiver<BookStatus>,
     /// The CRM's client.
-    pub zendesk: Arc<Zendesk>,
+    pub crm: Crm,
     /// The clock.
     pub clock: Clock,
     /// Since when the daemon runs.
@@ -53,6 +52,25 @@ pub struct PbxView {
     pub state: watch::Receiver<LinkState>,
     /// What it has done.
     pub counters: Arc<Counters>,
+}
+
+/// How the CRM's log-in stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrmLogin {
+    /// It was not tried yet.
+    Unknown,
+    /// It is proven.
+    Proven {
+        /// Our own user's name.
+        name: String,
+        /// Its role.
+        role: String,
+    },
+    /// It does not work.
+    Failed {
+        /// Why, with the way out.
+        reason: String,
+    },
 }
 
 /// The status at one moment, as `/status.json` shows it.
@@ -210,7 +228,7 @@ impl Status {
             ready: not_ready.is_empty(),
             not_ready,
             pbx: self.pbx.iter().map(PbxView::snapshot).collect(),
-            crm: self.crm(load),
+            crm: self.crm_snapshot(load),
             calls: CallsSnapshot {
                 up: desk.up,
                 ended: desk.ended,
@@ -232,18 +250,18 @@ impl Status {
         }
     }
 
-    fn crm(&self, load: Load) -> CrmSnapshot {
+    fn crm_snapshot(&self, load: Load) -> CrmSnapshot {
         let (login, detail) = match &*self.crm_login.borrow() {
             CrmLogin::Unknown => ("unknown", String::new()),
             CrmLogin::Proven { name, role } => ("proven", format!("{name} ({role})")),
             CrmLogin::Failed { reason } => ("failed", reason.clone()),
         };
-        let counters = self.zendesk.counters();
+        let counters = self.crm.counters();
         CrmSnapshot {
             login,
             detail,
             away: load.crm_away,
-            screen_pops: self.zendesk.voice_available(),
+            screen_pops: self.crm.screen_pops(),
             owed: load.owed,
             in_flight: load.in_flight,
             requests: [

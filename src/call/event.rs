@@ -213,10 +213,15 @@ pub struct Person {
 #[serde(transparent)]
 pub struct PersonId(pub u64);
 
-/// The CRM's id of a ticket.
+/// The CRM's id of a ticket; see [`TicketId::NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TicketId(pub u64);
+
+impl TicketId {
+    /// Of a call that is only observed: the ticket was thought of and not made. No CRM counts from 0.
+    pub const NONE: Self = Self(0);
+}
 
 impl std::fmt::Display for PersonId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,11 +4,15 @@
 //! daemon, `ringdesk replay`, recovery after a crash and the simulations all step the same function.
 
 mod book;
+mod caller;
+mod draft;
+mod end;
 mod event;
 mod id;
 mod number;
 mod rules;
 mod state;
+mod step;
 mod summary;
 mod template;
 mod ticket;

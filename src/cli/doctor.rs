@@ -84,7 +84,7 @@ async fn examine(mut config: Config) -> Exit {
     }
     let clock = Clock::system();
     let crm = match assembly::crm(&config, None, clock.clone()) {
-        Ok((crm, _)) => crm,
+        Ok(crm) => crm,
         Err(error) => {
             findings.wrong(&causes::in_lines(&error));
             return Exit::Config;
@@ -99,10 +99,16 @@ async fn examine(mut config: Config) -> Exit {
     examine_house(&config, &directory, &crm, &mut findings).await;
     match (findings.wrong, findings.warned) {
         (0, 0) => print("\nAll is well.\n"),
-        (0, warned) => print(&format!("\nIt will work; {warned} warnings.\n")),
-        (wrong, warned) => print(&format!("\n{wrong} problems, {warned} warnings.\n")),
+        (0, warned) => print(&format!("\nIt will work; {}.\n", counted(warned, "warning"))),
+        (wrong, warned) => {
+            print(&format!("\n{}, {}.\n", counted(wrong, "problem"), counted(warned, "warning")))
+        }
     };
     if findings.wrong == 0 { Exit::Done } else { Exit::Unavailable }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 async fn examine_pbx(

@@ -21,10 +21,6 @@ pub enum Exit {
     Software = 70,
     /// Reading or writing failed (`EX_IOERR`).
     Io = 74,
-    /// Try again later; nothing is wrong with what was given (`EX_TEMPFAIL`).
-    Temporary = 75,
-    /// Not allowed, by the operating system or by the CRM's or PBX's own rights (`EX_NOPERM`).
-    NotAllowed = 77,
     /// The config is wrong (`EX_CONFIG`). The systemd unit does not start the service again then.
     Config = 78,
 }

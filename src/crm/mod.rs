@@ -5,10 +5,14 @@
 //! Deliberately a set of plain functions behind an enum and no trait: with one CRM there is nothing
 //! to abstract over yet.
 
+mod counters;
 pub mod http;
 pub mod zendesk;
 
 use std::sync::Arc;
+
+pub use counters::Counters;
+pub use http::LineError;
 
 use crate::call::{Agent, E164, Person, PersonId, Urgency, Work};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
@@ -122,6 +126,20 @@ pub enum CrmError {
 }
 
 impl Crm {
+    /// Whether tickets open on screens; `None` until it was found out.
+    pub fn screen_pops(&self) -> Option<bool> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.voice_available(),
+        }
+    }
+
+    /// What was asked so far, and how it was answered.
+    pub fn counters(&self) -> &Counters {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.counters(),
+        }
+    }
+
     /// Does one piece of owed work.
     ///
     /// # Errors

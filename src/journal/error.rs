@@ -109,7 +109,10 @@ impl JournalError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Full { .. } | Self::ReadOnly { .. } | Self::Busy { .. } | Self::Disk { .. } => true,
-            Self::Access { source, .. } => source.kind() != io::ErrorKind::NotADirectory,
+            // A file stands where a folder must be: making the folder says "exists", what is below "no folder".
+            Self::Access { source, .. } => {
+                !matches!(source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists)
+            }
             Self::Absent(_)
             | Self::OnlyLooking(_)
             | Self::NoWriteAheadLog(_)

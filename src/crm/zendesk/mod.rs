@@ -13,7 +13,6 @@
 
 mod budget;
 mod change;
-mod counters;
 mod create;
 mod errand;
 mod failure;
@@ -31,14 +30,13 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 
-pub use counters::Counters;
 pub use options::{Credentials, Options, PhoneField, PhoneFieldError, Voice};
 
 use crate::call::{E164, Person, PersonId, Task, Urgency, Work};
 use crate::clock::{self, Clock};
 pub use crate::crm::http::LineError;
 use crate::crm::http::{self, Patience};
-use crate::crm::{CrmError, Login, PeoplePage, PersonRecord, Resolve, Roster};
+use crate::crm::{Counters, CrmError, Login, PeoplePage, PersonRecord, Resolve, Roster};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
 use budget::Budget;

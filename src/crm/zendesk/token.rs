@@ -13,11 +13,11 @@ use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::counters::Counters;
 use super::failure::{Answer, Failure};
 use super::options::Credentials;
 use crate::call::Urgency;
 use crate::clock::{self, Clock};
+use crate::crm::Counters;
 use crate::crm::http;
 
 /// After a refused log-in nothing is asked for so long; the account would lock us out otherwise.

@@ -128,6 +128,15 @@ impl Writer {
         result.map_err(refused)
     }
 
+    /// Asks this connection for one number: limits and settings are each connection's own.
+    #[cfg(test)]
+    pub(in crate::journal) async fn ask(&self, pragma: String) -> Result<i64, JournalError> {
+        self.transaction(async |connection| {
+            sqlx::query_scalar(sqlx::AssertSqlSafe(pragma)).fetch_one(connection).await
+        })
+        .await
+    }
+
     pub(in crate::journal) async fn close(&self) {
         if let Some(connection) = self.hand.lock().await.connection.take()
             && let Err(error) = connection.close().await

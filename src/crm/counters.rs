@@ -1,4 +1,4 @@
-//! What the client has done so far, for the metrics.
+//! What the client of a CRM has done so far, for the metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -15,7 +15,7 @@ pub struct Counters {
     pub failed: AtomicU64,
     /// Requests without an answer.
     pub unanswered: AtomicU64,
-    /// Times that somebody was asked to wait, by Zendesk or by our own budget.
+    /// Times that somebody was asked to wait, by the CRM or by our own budget.
     pub waits: AtomicU64,
     /// Requests that were repeated at once, with a new token or with less in them.
     pub retries: AtomicU64,
@@ -25,7 +25,7 @@ pub struct Counters {
 
 impl Counters {
     /// Counts an answer by its status, or that none came.
-    pub(super) fn answer(&self, status: Option<u16>) {
+    pub(in crate::crm) fn answer(&self, status: Option<u16>) {
         match status {
             Some(429) => &self.limited,
             Some(200..=299) => &self.succeeded,
@@ -36,11 +36,11 @@ impl Counters {
         .fetch_add(1, Relaxed);
     }
 
-    pub(super) fn wait(&self) {
+    pub(in crate::crm) fn wait(&self) {
         self.waits.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn retry(&self) {
+    pub(in crate::crm) fn retry(&self) {
         self.retries.fetch_add(1, Relaxed);
     }
 }
