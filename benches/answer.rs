@@ -31,9 +31,10 @@ const CALLS: u64 = 60 * RATE;
 const FLOOR_CALLS: u64 = 15 * RATE;
 /// People with a number.
 const PEOPLE: u64 = 10_000;
-/// As in the recording: the phones ring for 1.2 s, and they talk for 3 s.
-const RINGS: Duration = Duration::from_millis(1200);
-const TALKS: Duration = Duration::from_secs(3);
+/// As in the recording: the phones ring for 1.2 s, and they talk for 3 s. Not multiples of the 20 ms between
+/// two calls: else the answer of one would always share the commit of another's ring.
+const RINGS: Duration = Duration::from_millis(1207);
+const TALKS: Duration = Duration::from_millis(3006);
 /// The default wrap-up time, in which a call is kept, and a little more.
 const WRAP_UP: Duration = Duration::from_secs(31);
 /// The first calls are not counted: connections are made, memory is touched for the first time.
