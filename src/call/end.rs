@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::event::{DialResult, Direction, EndedBy};
 use super::rules::Rules;
-use super::state::{Call, Lookup, Outcome, Phase, Standing, Step, Ticket};
+use super::state::{Call, Lookup, Outcome, Phase, Presentation, Standing, Step, Ticket};
 use super::work::{Effect, Requester};
 
 /// A call that is over does not wait for a search that failed so often: 6 min by the pauses between.
@@ -93,7 +93,13 @@ impl Call {
     pub(super) fn close_when_done(&mut self, step: &mut Step) {
         let Phase::Ended { at, outcome, by, estimated, wrapped_up: true, .. } = self.phase else { return };
         let owes = match &self.ticket {
-            Ticket::None | Ticket::Refused { .. } => false,
+            // Shorter than the PBX's word on the number: the ticket waits for that word.
+            Ticket::None => {
+                self.watched()
+                    && self.answered.is_some()
+                    && matches!(self.presentation, Presentation::Asked { .. })
+            }
+            Ticket::Refused { .. } => false,
             Ticket::Owed { .. } => true,
             Ticket::Stands(standing) => standing.change_owed.is_some() || standing.pop_owed.is_some(),
         };

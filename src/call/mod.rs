@@ -33,3 +33,6 @@ pub use template::{Field, Template, TemplateError};
 pub use work::{
     Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::draft::requester_text;
-use super::event::Event;
+use super::event::{Event, TicketId};
 use super::number::Caller;
 use super::rules::Rules;
 use super::state::{Call, Lookup, Presentation, Standing, Step, Ticket};
@@ -217,8 +217,13 @@ impl Call {
             Made::NewUser(_) => sent.requester.clone(),
         };
         let popped = made.popped.clone();
-        step.tell(now, format!("ticket {} stands", made.ticket), "");
+        if made.ticket == TicketId::NONE {
+            step.tell(now, "no ticket is made", "calls are only observed");
+        } else {
+            step.tell(now, format!("ticket {} stands", made.ticket), "");
+        }
         match &popped {
+            _ if made.ticket == TicketId::NONE => {}
             Some(extension) => step.tell(now, format!("the ticket is open at {extension}"), ""),
             None if !made.pops_possible && sent.pop.is_some() => {
                 step.tell(

@@ -36,7 +36,7 @@ First steps:
 
 Exit codes: 0 done, 64 wrong command line, 65 wrong data, 66 a file cannot be read,
 69 PBX, Zendesk or a port is not available, 70 failure inside, 74 reading or writing failed,
-75 try later, 77 not allowed, 78 wrong config.
+78 wrong config.
 
 Environment: RINGDESK__TABLE__KEY=value goes over the config, RINGDESK_LOG=debug over its log level."
 )]
