@@ -24,7 +24,10 @@ impl Call {
         if self.phase != Phase::Ringing {
             return;
         }
-        self.direction = direction;
+        // A watched call stays one: it is in the journal, and its end must get there too.
+        if !self.watched() {
+            self.direction = direction;
+        }
         if self.number.is_empty() && !number.is_empty() {
             number.clone_into(&mut self.number);
             self.caller = rules.numbers.read(number);
