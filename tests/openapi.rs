@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 const ANNA: u64 = 9_300_000_001_201;
 const SUPPORT: u64 = 9_300_000_000_101;
 const PETRA: u64 = 9_007_199_254_743_101;
+const OUTCOME: u64 = 9_300_000_004_008;
+const APP: u64 = 9_300_000_005_001;
 
 /// Null in recorded answers although the file says otherwise: schema and property.
 const RECORDED_NULLS: &[(&str, &str)] = &[
@@ -32,6 +34,9 @@ const RECORDED_NULLS: &[(&str, &str)] = &[
     ("TicketObject", "satisfaction_rating"),
     ("AttachmentBaseObject", "height"),
     ("AttachmentBaseObject", "width"),
+    // What is not set: the page on ticket fields.
+    ("TicketFieldValueInput", "value"),
+    ("TicketFieldObject", "agent_description"),
     // An audit says null for what is unset, and a list for tags.
     ("AuditObject", "events/items/properties/value"),
 ];
@@ -59,6 +64,12 @@ const RECORDED_KEYS: &[(&str, &str)] = &[
     ("TicketCommentObject", "formatted_to"),
     ("TicketCommentObject", "transcription_visible"),
     ("TicketCommentObject", "trusted"),
+    // Recordings of comments made by calls.
+    ("AuditObject.events", "title"),
+    ("TicketCommentObject", "title"),
+    // Recordings of ticket fields.
+    ("TicketFieldObject", "key"),
+    ("CustomFieldOptionObject", "default"),
     // "Via object reference": the ends of a call. No recording has one.
     ("ViaObject.source.from", "formatted_phone"),
     ("ViaObject.source.from", "phone"),
@@ -300,6 +311,10 @@ async fn every_answer_is_what_the_openapi_file_promises() {
     it.get("/api/v2/users/search", "/api/v2/users/search?query=role:end-user").await;
     it.get("/api/v2/users/show_many", &format!("/api/v2/users/show_many?ids={PETRA},{ANNA}")).await;
     it.get("/api/v2/user_fields", "/api/v2/user_fields").await;
+    it.get("/api/v2/ticket_fields", "/api/v2/ticket_fields").await;
+    it.get("/api/v2/ticket_fields", "/api/v2/ticket_fields?page[size]=3").await;
+    let field = "/api/v2/ticket_fields/{ticket_field_id}";
+    it.get(field, &format!("/api/v2/ticket_fields/{OUTCOME}")).await;
     it.get("/api/v2/incremental/users/cursor", "/api/v2/incremental/users/cursor?start_time=0").await;
     it.get("/api/v2/oauth/tokens/current", "/api/v2/oauth/tokens/current").await;
 
@@ -353,7 +368,7 @@ async fn every_answer_is_what_the_openapi_file_promises() {
     let ticket = "/api/v2/tickets/{ticket_id}";
     let full = json!({"ticket": {"subject": "Call", "external_id": "main:1", "requester_id": vera,
         "assignee_id": ANNA, "group_id": SUPPORT, "priority": "high", "type": "task",
-        "due_at": "2026-11-30T12:00:00Z", "tags": ["pbx"], "comment": {"html_body": "<p>x</p>", "public": false}}});
+        "due_at": "2026-11-30T12:00:00Z", "tags": ["pbx"], "custom_fields": every_field(), "comment": {"html_body": "<p>x</p>", "public": false}}});
     it.call(
         "POST",
         "/api/v2/tickets",
@@ -385,6 +400,31 @@ async fn every_answer_is_what_the_openapi_file_promises() {
     let upload = it.call("POST", "/api/v2/uploads", "/api/v2/uploads?filename=b.txt", None, 201).await;
     let token = upload["upload"]["token"].as_str().unwrap().to_owned();
     it.call("DELETE", "/api/v2/uploads/{token}", &format!("/api/v2/uploads/{token}"), None, 204).await;
+
+    let requested = "/api/v2/users/{user_id}/tickets/requested";
+    let theirs = format!("/api/v2/users/{vera}/tickets/requested");
+    for query in ["sort_by=updated_at&sort_order=desc&include=users", "page[size]=5&sort=-updated_at"] {
+        let shown = it.get(requested, &format!("{theirs}?{query}")).await;
+        assert_eq!(shown["tickets"].as_array().map(Vec::len), Some(1), "{query}");
+    }
+    it.get("/api/v2/users/{user_id}/related", &format!("/api/v2/users/{vera}/related")).await;
+
+    // Calls: a record, then what became of it, then the comment.
+    let calls = "/api/v2/calls";
+    let wish = json!({"call": {"app_id": APP, "from_line": "+493023125111", "to_line": "+4930231250",
+        "call_started_at": "2026-11-25T12:00:00+01", "direction": "inbound", "ticket_id": made["ticket"]["id"],
+        "agent_id": ANNA, "end_user_id": vera, "external_id": "main/1.2"}});
+    let call = it.call("POST", calls, calls, Some(wish), 201).await["call"]["id"].clone();
+    let one_call = "/api/v2/calls/{call_id}";
+    it.get(one_call, &format!("{calls}/{call}")).await;
+    let wish = json!({"call": {"call_ended_at": "2026-11-25T12:01:00+01:00", "completion_status": "completed",
+        "duration": 60, "recording_url": "https://pbx.example.com/1.wav"}});
+    it.call("PATCH", one_call, &format!("{calls}/{call}"), Some(wish), 200).await;
+    let said = json!({"title": "Call", "call_fields": ["from_line", "to_line", "duration"], "display_to_agent": ANNA});
+    let comment = format!("{one_call}/comments");
+    it.call("POST", &comment, &format!("{calls}/{call}/comments"), Some(said), 201).await;
+    it.get(&format!("{ticket}/comments"), &format!("{path}/comments")).await;
+    it.get(&format!("{ticket}/audits"), &format!("{path}/audits")).await;
 
     // Search, voice, the end.
     it.get("/api/v2/search", "/api/v2/search?query=type:group%20Support").await;
@@ -432,6 +472,24 @@ async fn every_answer_is_what_the_openapi_file_promises() {
     assert_eq!(it.sandbox.state()["warnings"], json!([]), "every request of this test is allowed");
 }
 
+/// A value for a custom field of every type, and one nobody knows.
+fn every_field() -> Value {
+    let values = [
+        json!("a"),
+        json!("a\nb"),
+        json!(true),
+        json!("2026-11-26"),
+        json!(60),
+        json!(1.5),
+        json!("AB-1234"),
+        json!("outcome_answered"),
+        json!(["topic_invoice"]),
+        json!("inactive"),
+        json!("unknown"),
+    ];
+    (9_300_000_004_001_u64..).zip(values).map(|(id, value)| json!({"id": id, "value": value})).collect()
+}
+
 /// Operations with a body: method, path of the file, path here, the wrapper's key and a body that is taken.
 fn bodies() -> Vec<(&'static str, &'static str, String, &'static str, Value)> {
     let ticket = json!({"comment": {"body": "x"}});
@@ -470,6 +528,14 @@ fn bodies() -> Vec<(&'static str, &'static str, String, &'static str, Value)> {
             format!("{all}/{PETRA}/identities"),
             "identity",
             identity,
+        ),
+        (
+            "POST",
+            "/api/v2/calls",
+            "/api/v2/calls".to_owned(),
+            "call",
+            json!({"app_id": APP, "from_line": "+493023125111", "to_line": "+4930231250",
+                "call_started_at": "2026-11-25T12:00:00Z", "direction": "inbound"}),
         ),
     ]
 }
