@@ -65,7 +65,6 @@ const RECORDED_KEYS: &[(&str, &str)] = &[
     ("TicketCommentObject", "transcription_visible"),
     ("TicketCommentObject", "trusted"),
     // Recordings of comments made by calls.
-    ("AuditObject.events", "title"),
     ("TicketCommentObject", "title"),
     // Recordings of ticket fields.
     ("TicketFieldObject", "key"),

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use super::{Options, Sandbox};
 use crate::clock::Clock;
 
+mod calls;
+mod farewell;
+mod fields;
 mod login;
 mod people;
+mod rules;
 mod tickets;
 mod wire;
 
