@@ -150,6 +150,19 @@ pub(super) fn named(
     user.map(|user| Some(user.id)).ok_or_else(refused)
 }
 
+/// Whoever answered the call of a voice comment is somebody of the account: the comment is theirs.
+pub(super) fn check_answered_by(world: &World, voice: &Value) -> Result<(), Answer> {
+    match voice["answered_by_id"].as_u64() {
+        Some(id) if !world.users.contains_key(&id) => Err(world.switches.lang.invalid(
+            "voice_comment",
+            Some("InvalidValue"),
+            "Answered by is invalid",
+            "Angenommen von ist ungültig",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// For whom a ticket is wanted.
 pub(super) enum Requester {
     /// Nobody is named: the caller, or who it was.

@@ -54,6 +54,7 @@ pub(super) fn file(
         ));
     }
     comments::check_uploads(world, &comment)?;
+    rules::check_answered_by(world, voice)?;
     let source = match wish["via_followup_source_id"].as_u64() {
         None => None,
         Some(source) => {
@@ -169,6 +170,7 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
         ));
     }
     comments::check_uploads(world, comment)?;
+    rules::check_answered_by(world, voice)?;
     let speaks = !comment.is_null() || !voice.is_null();
     if speaks && before.comments.len() >= MOST_COMMENTS {
         return Err(lang.invalid(

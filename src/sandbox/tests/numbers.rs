@@ -1,4 +1,4 @@
-//! Users who go, and what is left of them.
+//! Whose a number is: written, added, taken over in a merge, freed by a deletion.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -49,6 +49,45 @@ async fn the_table_of_numbers_holds_for_creation_and_update() {
     let wish = json!({"user": {"phone": taken}});
     let (status, body) = visitor.send(Method::PUT, &format!("/users/{id}"), wish).await;
     assert_eq!((status, &body["details"]["phone"][0]["error"]), (422, &json!("DuplicateValue")));
+}
+
+#[tokio::test]
+async fn an_identity_is_a_direct_line_of_its_own() {
+    let visitor = Visitor::new(Options::default().with("limits", "off")).await;
+    let (n, m) = ("+493023125180", "+493023125181");
+    let id = person(&visitor, json!({"name": "x", "phone": n})).await;
+    let (path, lines) = (format!("/users/{id}"), format!("/users/{id}/identities"));
+    let line = |value: &str| json!({"identity": {"type": "phone_number", "value": value}});
+    let (status, body) = visitor.send(Method::POST, &lines, line(m)).await;
+    assert_eq!((status, &body["identity"]["primary"]), (201, &json!(false)));
+    let second = format!("{lines}/{}", body["identity"]["id"]);
+    assert_eq!(numbers(&visitor, id).await, json!([n, false, [n, m]]));
+    // What a daemon does that believes its first try was lost.
+    let (status, _) = visitor.send(Method::PUT, &path, json!({"user": {"phone": m}})).await;
+    assert_eq!((status, numbers(&visitor, id).await), (200, json!([n, false, [n, m]])), "not repeated");
+    for taken in [n, m, "+493023125111"] {
+        let (status, body) = visitor.send(Method::POST, &lines, line(taken)).await;
+        assert_eq!(
+            (status, &body["details"]["value"][0]["error"]),
+            (422, &json!("DuplicateValue")),
+            "{taken}"
+        );
+    }
+    let (status, body) = visitor.send(Method::PUT, &format!("{second}/make_primary"), json!({})).await;
+    assert_eq!((status, body["identities"].as_array().map(Vec::len)), (200, Some(2)), "the whole list");
+    assert_eq!(numbers(&visitor, id).await, json!([m, false, [n, m]]));
+    assert_eq!(visitor.send(Method::DELETE, &second, Value::Null).await, (204, json!("")));
+    assert_eq!(numbers(&visitor, id).await, json!([m, true, [n]]), "the phone outlives its identity");
+    visitor.send(Method::PUT, &path, json!({"user": {"phone": ""}})).await;
+    assert_eq!(numbers(&visitor, id).await, json!([null, null, [n]]));
+    assert_eq!(visitor.get(&second).await.0, 404);
+    // The first line of somebody without a number is also the number shown.
+    let (status, _) = visitor.send(Method::POST, &format!("/users/{NADJA}/identities"), line(m)).await;
+    assert_eq!((status, numbers(&visitor, NADJA).await), (201, json!([m, false, [m]])));
+    // A deletion frees what was the user's.
+    visitor.send(Method::DELETE, &path, Value::Null).await;
+    let heir = person(&visitor, json!({"name": "y", "phone": n})).await;
+    assert_eq!(numbers(&visitor, heir).await, json!([n, false, [n]]));
 }
 
 #[tokio::test]
