@@ -37,7 +37,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
     };
     Rules {
         numbers: Arc::clone(numbers) as Arc<dyn ReadNumber>,
-        groups: groups(config, numbers),
+        groups: groups(config, numbers, house),
         agents: agents.into_iter().map(|agent| (agent.extension.clone(), agent)).collect(),
         unknown: match config.callers.unknown {
             config::UnknownCaller::DefaultUser => UnknownCaller::DefaultUser,
@@ -51,7 +51,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
     }
 }
 
-fn groups(config: &Config, numbers: &Normaliser) -> Groups {
+fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Groups {
     let mut groups = Groups::default();
     for group in &config.groups {
         let way = match &group.reached_by {
@@ -73,12 +73,21 @@ fn groups(config: &Config, numbers: &Normaliser) -> Groups {
         let group = Group {
             name: group.name.clone(),
             crm_group: group.crm_group.clone(),
-            wrap_up: signed(group.wrap_up),
+            wrap_up: wrap_up(group, house),
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));
     }
     groups
+}
+
+/// The config's time, else the queue's own, else the usual one.
+fn wrap_up(group: &config::Group, house: Option<&House>) -> SignedDuration {
+    let of_queue = || match &group.reached_by {
+        ReachedBy::Queue(queue) => house?.wrap_up(queue),
+        ReachedBy::Extension(_) | ReachedBy::Did(_) => None,
+    };
+    group.wrap_up.map(signed).or_else(of_queue).unwrap_or_else(|| signed(config::WRAP_UP))
 }
 
 /// How the channels of an AMI source are told apart.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    Config, Crm, Environment, Finding, Mode, Secrets, Source, USUAL_PATH, UnknownCaller, ZendeskLogin,
-    written,
+    Config, Crm, Environment, Finding, Mode, ReachedBy, Secrets, Source, USUAL_PATH, UnknownCaller, WRAP_UP,
+    ZendeskLogin, written,
 };
 
 use super::Exit;
@@ -67,7 +67,11 @@ fn summary(path: &Path, config: &Config) -> String {
                 group.name,
                 group.reached_by,
                 group.crm_group,
-                written(group.wrap_up)
+                match (group.wrap_up, &group.reached_by) {
+                    (Some(time), _) => written(time),
+                    (None, ReachedBy::Queue(_)) => format!("as the queue says, else {}", written(WRAP_UP)),
+                    (None, _) => written(WRAP_UP),
+                }
             ),
         );
     }

@@ -38,6 +38,8 @@ struct Listed {
     caller_name: Option<String>,
     dialled: Option<String>,
     ring_group: Option<Extension>,
+    /// Names and values of the variables that were asked for.
+    variables: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Translate {
@@ -78,6 +80,7 @@ impl Translate {
             caller_name: caller_name(message),
             dialled: message.known("DNID").map(Cow::into_owned),
             ring_group: ring_group(message),
+            variables: variables(message),
         };
         match resync.listed.entry(id.as_ref().into()) {
             Entry::Vacant(entry) => {
@@ -88,6 +91,7 @@ impl Translate {
                 let known = entry.get_mut();
                 known.dialled = known.dialled.take().or(item.dialled);
                 known.ring_group = known.ring_group.take().or(item.ring_group);
+                known.variables.extend(item.variables);
                 known.bridge = item.bridge;
                 known.queue = item.queue.or(known.queue.take());
                 known.exten = item.exten;
@@ -121,6 +125,9 @@ impl Translate {
             if *self.calls[&key].near == **id {
                 self.announce(key, now, out);
             }
+            for (name, value) in &item.variables {
+                self.variable(id, name, value, now, out);
+            }
             if let Some(queue) = &item.queue {
                 self.tell(key, Event::JoinedQueue { queue: queue.clone() }, now, out);
             }
@@ -150,6 +157,15 @@ impl Translate {
         };
         self.add_leg(birth, now, out);
     }
+}
+
+/// What `Status` tells of the variables that it was asked for. `channelvars` are looked at with each event.
+fn variables(message: &Message<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let told = message.get_all("Variable").filter_map(|variable| {
+        let equals = variable.iter().position(|byte| *byte == b'=')?;
+        Some((variable[..equals].to_vec(), variable[equals + 1..].to_vec()))
+    });
+    told.collect()
 }
 
 /// FreePBX's `NODEST`, as `Status` tells it when it is asked for (seen in 16.28 and 22.10), or either list with

@@ -25,6 +25,7 @@ impl Stage {
             secret: "let me in".into(),
             plain_allowed: false,
             classes: CLASSES,
+            variables: Vec::new(),
             unwanted: UNWANTED,
         };
         change(&mut account);

@@ -90,6 +90,7 @@ impl Translate {
             transfer: None,
             hung_up_by: None,
             links,
+            variables: Vec::new(),
         };
         self.calls.insert(key, call);
         key
@@ -144,10 +145,17 @@ impl Translate {
         }
     }
 
-    /// The mailbox of a phone got a message while a caller whom nobody answered is on the line.
+    /// A mailbox got a message. Since 13 at the latest (seen in 16.28 and 22.10) the event also says by
+    /// whose channel; where it does not, it is guessed.
     pub(super) fn message_waiting(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(mailbox) = message.text("Mailbox") else { return };
-        if let Some(key) = quirks::voicemail_without_dialplan_events(self, &mailbox) {
+        if let Some(id) = message.text("Uniqueid") {
+            // Without a new message it is somebody who listens to the mailbox.
+            let new = message.number::<u32>("New").is_some_and(|count| count > 0);
+            if let Some(key) = self.call_of(&id).filter(|_| new) {
+                self.tell(key, Event::ReachedVoicemail, now, out);
+            }
+        } else if let Some(key) = quirks::voicemail_without_dialplan_events(self, &mailbox) {
             self.tell(key, Event::ReachedVoicemail, now, out);
         }
     }
@@ -190,7 +198,11 @@ impl Translate {
                     self.tell(key, Event::ReachedExtension { extension }, now, out);
                 }
             }
-            _ => {}
+            Some(name) => {
+                let (Some(id), Some(value)) = (message.text("Uniqueid"), message.get("Value")) else { return };
+                self.variable(&id, name, value, now, out);
+            }
+            None => {}
         }
     }
 
