@@ -6,8 +6,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringdesk::config::{Config, Environment, Secrets};
+use jiff::Timestamp;
+use ringdesk::call::{EndedBy, Event};
+use ringdesk::config::{Config, Environment, Secrets, Source};
+use ringdesk::pbx::ami::frame::Framer;
+use ringdesk::pbx::ami::translate::Translate;
 use ringdesk::replay::{Replayed, replay};
+use ringdesk::rules;
 use serde_json::Value;
 
 /// What AMI cannot tell: see `fixtures/captures/README.md`.
@@ -143,4 +148,63 @@ fn every_capture_replays_to_its_truth() {
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Who ended each call, by the Uniqueid of its first channel.
+fn ends(config: &Config, connections: &[Vec<u8>]) -> BTreeMap<String, Option<EndedBy>> {
+    let Source::Ami(ami) = &config.sources[0];
+    let mut translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false);
+    let mut heard = Vec::new();
+    for (index, bytes) in connections.iter().enumerate() {
+        if index > 0 {
+            translate.resync_begins();
+        }
+        let mut framer = Framer::new();
+        framer.push(bytes);
+        while let Some(message) = framer.take() {
+            translate.on_message(&message, Timestamp::UNIX_EPOCH, &mut heard);
+        }
+    }
+    let ends = heard.into_iter().filter_map(|heard| match heard.event {
+        Event::HungUp { by, .. } => Some((heard.call.pbx().to_owned(), by)),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn every_capture_says_who_ended_each_call() {
+    let mut wrong = Vec::new();
+    let mut told = BTreeMap::new();
+    for path in truths() {
+        let truth: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for session in sessions(&truth, &path) {
+            let bytes: Vec<Vec<u8>> = session.iter().map(|file| fs::read(file).unwrap()).collect();
+            let ends = ends(&config(&path), &bytes);
+            for call in truth["calls"].as_array().unwrap() {
+                if call["seen_by_listener"] == false {
+                    continue;
+                }
+                let by = match (call["ended_by"].as_str().unwrap(), call["outcome"].as_str().unwrap()) {
+                    ("caller", _) => EndedBy::Caller,
+                    // The PBX ends the caller's leg, because the phone refused.
+                    ("agent" | "called" | "callee", _) | ("pbx", "busy") => EndedBy::Called,
+                    ("pbx" | "pbx restart", _) => EndedBy::Pbx,
+                    (other, _) => panic!("who is {other}?"),
+                };
+                *told.entry(format!("{by:?}")).or_insert(0) += 1;
+                let uniqueid = call["uniqueid"].as_str().unwrap();
+                let got = ends.get(uniqueid);
+                if got != Some(&Some(by)) {
+                    let outcome = &call["outcome"];
+                    wrong.push(format!(
+                        "{}: {uniqueid} ({outcome}) was ended by {got:?} and must be by {by:?}",
+                        session[0].display()
+                    ));
+                }
+            }
+        }
+    }
+    assert!(told.len() == 3 && told.values().sum::<u32>() > 300, "{told:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

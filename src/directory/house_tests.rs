@@ -96,7 +96,11 @@ async fn a_house_is_known_before_the_crm_is_and_matched_after() {
 async fn what_a_pbx_tells_replaces_what_it_told_before() {
     let (directory, office) = directory(Office::default(), None);
     directory.refresh().await.unwrap();
-    directory.pbx_tells(main_pbx(), vec![agent("202", Some("anna@example.com"))], vec![("sales".to_owned(), None)]);
+    directory.pbx_tells(
+        main_pbx(),
+        vec![agent("202", Some("anna@example.com"))],
+        vec![("sales".to_owned(), None)],
+    );
     assert_eq!(directory.agent(&agent("202", None)), Some(PersonId(1)));
     assert_eq!(directory.house().groups().len(), 2);
     directory.pbx_tells(main_pbx(), vec![agent("203", None)], vec![]);

@@ -67,7 +67,8 @@ impl House {
     /// The queues whose wrap-up time is to be asked, after their list.
     pub(super) fn queues_to_ask(&mut self) -> Vec<String> {
         // What is written between commas and brackets must not have any of its own.
-        let askable = |name: &&String| name.len() <= 80 && !name.contains([',', '(', ')', '"', '\\', '$', '{']);
+        let askable =
+            |name: &&String| name.len() <= 80 && !name.contains([',', '(', ')', '"', '\\', '$', '{']);
         let names = self.told.iter().flat_map(|(_, queues)| queues.iter().map(|(name, _)| name));
         let asked: Vec<String> = names.filter(askable).take(QUEUES).cloned().collect();
         self.asked = asked.len();

@@ -66,9 +66,12 @@ pub(super) struct CallLegs {
     pub agent: Option<Box<str>>,
     /// The outside party of an outgoing call was told.
     pub far_end: bool,
+    /// What became of the phone that was dialled last; nothing once somebody answered.
     pub last_dial: Option<DialResult>,
     /// The phone that was dialled last.
     pub last_rung: Option<Extension>,
+    /// It waited in a queue: there the next phone is tried after a refusal.
+    pub queued: bool,
     /// The agent holds the caller.
     pub on_hold: bool,
     /// An agent asks a colleague while the caller holds: a leg of that call, not a call of its own.

@@ -39,8 +39,9 @@ impl Session {
     }
 
     pub(super) fn read_house(&mut self, now: Instant) {
-        self.requests
-            .retain(|_, request| !matches!(request.what, What::List(List::Queues | List::Mailboxes) | What::WrapUp { .. }));
+        self.requests.retain(|_, request| {
+            !matches!(request.what, What::List(List::Queues | List::Mailboxes) | What::WrapUp { .. })
+        });
         self.house.begin();
         self.ask_for_list(List::Queues, now);
         self.ask_for_list(List::Mailboxes, now);
