@@ -103,3 +103,52 @@ pub fn channel_rules(config: &Config, ami: &config::Ami) -> ChannelRules {
 fn signed(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assembly;
+    use crate::clock::Clock;
+    use crate::config::{Environment, Secrets};
+    use crate::directory::Directory;
+
+    const CONFIG: &str = r#"
+[[pbx.ami]]
+username = "ringdesk"
+secret = "none"
+[crm.zendesk]
+url = "http://127.0.0.1:9"
+client_id = "ringdesk"
+client_secret = "none"
+[callers]
+country = "DE"
+default_user = "telephone@example.com"
+[[group]]
+queue = "support"
+[[group]]
+queue = "sales"
+wrap_up = "7s"
+[[group]]
+extension = "610"
+"#;
+
+    #[tokio::test]
+    async fn a_group_without_a_wrap_up_time_has_that_of_its_queue_as_soon_as_the_pbx_tells_it() {
+        let path = std::path::Path::new("ringdesk.toml");
+        let config = Config::parse(CONFIG, path, &Environment::empty(), Secrets::Needed).unwrap();
+        let numbers = Arc::new(normaliser(&config).unwrap());
+        let clock = Clock::standing_at(jiff::Timestamp::UNIX_EPOCH);
+        let crm = assembly::crm(&config, None, clock.clone()).unwrap();
+        let directory = Directory::new(assembly::house_rules(&config), crm, clock);
+        let seconds = |name: &str| {
+            let rules = rules(&config, &numbers, Some(&directory.house()));
+            rules.groups.named(name).unwrap().wrap_up.as_secs()
+        };
+        assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (30, 7, 30));
+        let told = |name: &str| (name.to_owned(), Some(SignedDuration::from_secs(15)));
+        let queues = vec![told("support"), told("sales"), told("610")];
+        directory.pbx_tells("main".to_owned().try_into().unwrap(), vec![], queues);
+        assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (15, 7, 30));
+        assert_eq!(rules(&config, &numbers, None).groups.named("support").unwrap().wrap_up.as_secs(), 30);
+    }
+}

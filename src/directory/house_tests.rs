@@ -112,6 +112,25 @@ async fn what_a_pbx_tells_replaces_what_it_told_before() {
 }
 
 #[tokio::test]
+async fn the_wrap_up_times_of_queues_are_those_that_a_pbx_told_last() {
+    let (directory, _) = directory(Office::default(), None);
+    let mut house = directory.watch();
+    let seconds = |seconds| Some(SignedDuration::from_secs(seconds));
+    let tell = |source: &str, wrap_up| {
+        let queues = vec![("sales".to_owned(), wrap_up), ("support".to_owned(), None)];
+        directory.pbx_tells(source.to_owned().try_into().unwrap(), vec![], queues);
+    };
+    tell("main", seconds(15));
+    assert!(house.has_changed().unwrap(), "the rules are made anew");
+    assert_eq!(house.borrow_and_update().wrap_up("sales"), seconds(15));
+    assert_eq!(house.borrow().wrap_up("support"), None);
+    tell("branch", seconds(10));
+    assert_eq!(directory.house().wrap_up("sales"), seconds(15), "of two queues of one name the longer time");
+    tell("main", None);
+    assert_eq!(directory.house().wrap_up("sales"), seconds(10));
+}
+
+#[tokio::test]
 async fn work_with_an_address_that_was_corrected_since_finds_its_agent() {
     let (directory, _) = directory(Office::default(), None);
     directory.refresh().await.unwrap();
