@@ -150,7 +150,7 @@ mod tests {
   pbx       main: Asterisk at 127.0.0.1:5038 as ringdesk
   crm       Zendesk at https://example.zendesk.com/, OAuth client ringdesk
   callers   DE; unknown ones are telephone@example.com
-  group     support: queue support, Zendesk group \"support\", wrap-up 30s
+  group     support: queue support, Zendesk group \"support\", wrap-up as the queue says, else 30s
   agents    1 in this file, more from the PBX's voice mailboxes
   journal   sqlite:/var/lib/ringdesk/journal.db, 90 days
   web       http://127.0.0.1:8980/

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
 use super::{ConfigFile, Exit, complain, print};
 use crate::assembly;
-use crate::call::Agent;
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Ami, Config, Environment, Mode, Source};
@@ -133,7 +131,7 @@ async fn examine_pbx(
     );
     lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
     let place = format!("PBX {} at {}:{}", ami.name, ami.host, ami.port);
-    let mut house: Option<(Vec<Agent>, Vec<(String, Option<SignedDuration>)>)> = None;
+    let mut house = None;
     let mut up = 0;
     let told = async {
         loop {

@@ -91,12 +91,15 @@ struct Inner {
     refresh_now: Notify,
 }
 
+/// What one PBX told: its users, and its queues with their wrap-up times.
+type OfPbx = (Vec<Agent>, Vec<(String, Option<SignedDuration>)>);
+
 /// What was told so far, from each side; the house is made of it anew at every change.
 #[derive(Default)]
 struct Parts {
     csv: Vec<Agent>,
     csv_problems: Vec<Problem>,
-    pbxs: BTreeMap<SourceName, (Vec<Agent>, Vec<(String, Option<SignedDuration>)>)>,
+    pbxs: BTreeMap<SourceName, OfPbx>,
     index: Option<Arc<Index>>,
     default_user: Option<PersonId>,
     default_user_problem: Option<Problem>,

@@ -201,12 +201,17 @@ mod tests {
         Event: CoreShowChannelsComplete\r\nListItems: 2\r\n\r\n";
 
     #[test]
-    fn a_ring_group_of_freepbx_that_was_answered_in_a_gap_is_known_by_its_variable() {
+    fn a_ring_group_of_freepbx_that_was_answered_in_a_gap_is_known_by_its_variable_as_are_those_of_the_config()
+     {
         let rules = ChannelRules { internal_digits: 6, ..ChannelRules::default() };
-        let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, false);
+        let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, false)
+            .with_variables(&["crm_id".to_owned()]);
         translate.resync_begins();
         let mut framer = Framer::new();
-        framer.push(LISTS.as_bytes());
+        // Asked for with the ring group; the other leg inherited it before it was corrected.
+        let lists = LISTS.replacen("NODEST=610\r\n", "NODEST=610\r\nVariable: CRM_ID=K-1\r\n", 1);
+        let lists = lists.replace("NODEST=610\r\n\r\n", "NODEST=610\r\nVariable: CRM_ID=K-0\r\n\r\n");
+        framer.push(lists.as_bytes());
         let mut heard = Vec::new();
         let now = Timestamp::from_second(1_795_660_933).unwrap();
         while let Some(message) = framer.take() {
@@ -220,6 +225,7 @@ mod tests {
             matches!(&events[0], Event::Arrived { dialled, .. } if dialled == "+493023125610"),
             "{events:?}"
         );
-        assert_eq!(events[1..], [reached, answered]);
+        let variable = Event::Variable { name: "crm_id".to_owned(), value: "K-1".to_owned() };
+        assert_eq!(events[1..], [variable, reached, answered]);
     }
 }

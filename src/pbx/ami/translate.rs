@@ -250,3 +250,6 @@ pub(super) fn caller_name(message: &Message<'_>) -> Option<String> {
         .map(|name| unescape_name(&name).trim().to_owned())
         .filter(|name| !name.is_empty())
 }
+
+#[cfg(test)]
+mod tests;
