@@ -189,8 +189,9 @@ pub fn unescape_name(name: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Asterisk's `ast_escape_c`, backwards. An unknown escape stays as it is.
-fn without_c_escapes(text: &str) -> String {
+/// Asterisk's `ast_escape_c`, backwards; line ends and their like become blanks. An unknown escape stays as it
+/// is.
+pub fn without_c_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {

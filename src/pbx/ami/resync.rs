@@ -126,7 +126,7 @@ impl Translate {
                 self.announce(key, now, out);
             }
             for (name, value) in &item.variables {
-                self.variable(id, name, value, now, out);
+                self.variable_listed(id, name, value, now, out);
             }
             if let Some(queue) = &item.queue {
                 self.tell(key, Event::JoinedQueue { queue: queue.clone() }, now, out);
@@ -205,11 +205,15 @@ mod tests {
      {
         let rules = ChannelRules { internal_digits: 6, ..ChannelRules::default() };
         let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, false)
-            .with_variables(&["crm_id".to_owned()]);
+            .with_variables(&["crm_id".to_owned(), "language".to_owned()]);
         translate.resync_begins();
         let mut framer = Framer::new();
         // Asked for with the ring group; the other leg inherited it before it was corrected.
-        let lists = LISTS.replacen("NODEST=610\r\n", "NODEST=610\r\nVariable: CRM_ID=K-1\r\n", 1);
+        let lists = LISTS.replacen(
+            "NODEST=610\r\n",
+            "NODEST=610\r\nVariable: CRM_ID=K-1\r\nVariable: language=(null)\r\n",
+            1,
+        );
         let lists = lists.replace("NODEST=610\r\n\r\n", "NODEST=610\r\nVariable: CRM_ID=K-0\r\n\r\n");
         framer.push(lists.as_bytes());
         let mut heard = Vec::new();

@@ -199,13 +199,7 @@ impl Translate {
                     self.tell(key, Event::ReachedExtension { extension }, now, out);
                 }
             }
-            Some(name) => {
-                let (Some(id), Some(value)) = (message.text("Uniqueid"), message.get("Value")) else {
-                    return;
-                };
-                self.variable(&id, name, value, now, out);
-            }
-            None => {}
+            _ => self.variable_set(message, now, out),
         }
     }
 

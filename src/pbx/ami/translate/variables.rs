@@ -2,14 +2,15 @@
 //!
 //! Sources: `channelvars` of manager.conf puts those that it lists on each event of a channel, as
 //! `ChanVariable: NAME=value`, empty while the channel has none; the class `dialplan` tells each one as it
-//! is set (`VarSet`). Seen in 16.28 and 22.10. Asterisk sets `VM_MESSAGEFILE` when a message is in a mailbox.
+//! is set (`VarSet`); both with the escapes of C. `Status` tells those that it is asked for, without escapes
+//! and with `(null)` for none. All seen in 16.28 and 22.10. Asterisk sets `VM_MESSAGEFILE` when a message is in a mailbox.
 //! Deliberately absent: that a variable was cleared. `channelvars` does not tell it from one that never
 //! was, and FreePBX clears its own as soon as the call goes on; the last value stays.
 
 use jiff::Timestamp;
 
 use super::super::legs::CallKey;
-use super::super::message::{Message, Of, decode};
+use super::super::message::{Message, Of, decode, without_c_escapes};
 use super::Translate;
 use crate::call::{Event, Heard};
 
@@ -41,13 +42,23 @@ impl Translate {
                 Of::Dialled => message.text("DestUniqueid"),
             };
             if let Some(id) = id {
-                self.variable(&id, name, value, now, out);
+                self.variable(&id, name, &without_c_escapes(&decode(value)), now, out);
             }
         }
     }
 
-    /// A leg has this variable.
-    pub(in super::super) fn variable(
+    /// The PBX says that a variable is set.
+    pub(super) fn variable_set(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
+        let (Some(name), Some(value)) = (message.get("Variable"), message.get("Value")) else { return };
+        if self.name_if_wanted(name).is_some()
+            && let Some(id) = message.text("Uniqueid")
+        {
+            self.variable(&id, name, &without_c_escapes(&decode(value)), now, out);
+        }
+    }
+
+    /// A list tells what a leg has.
+    pub(in super::super) fn variable_listed(
         &mut self,
         leg: &str,
         name: &[u8],
@@ -55,6 +66,13 @@ impl Translate {
         now: Timestamp,
         out: &mut Vec<Heard>,
     ) {
+        if value != b"(null)" {
+            self.variable(leg, name, &decode(value), now, out);
+        }
+    }
+
+    /// A leg has this variable.
+    fn variable(&mut self, leg: &str, name: &[u8], value: &str, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(name) = self.name_if_wanted(name) else { return };
         let value = clean(value);
         let Some(key) = self.call_of(leg) else { return };
@@ -105,9 +123,8 @@ impl Translate {
     }
 }
 
-fn clean(value: &[u8]) -> String {
-    let text = decode(value);
-    let plain = text.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter });
+fn clean(value: &str) -> String {
+    let plain = value.chars().take(LONGEST).map(|letter| if letter.is_control() { ' ' } else { letter });
     plain.collect::<String>().trim().to_owned()
 }
 

@@ -69,6 +69,17 @@ fn the_class_dialplan_tells_variables_as_they_are_set() {
 }
 
 #[test]
+fn values_lose_the_escapes_of_ami() {
+    // What 16.28 and 22.10 make of `a "b" \c 'd' ü? x`.
+    let escaped = r#"a \"b\" \\c \'d\' ü\? x"#;
+    let plain = r#"crm_id=a "b" \c 'd' ü? x"#;
+    let by_channelvars = [arrives(&format!("ChanVariable: CRM_ID={escaped}\r\n"))];
+    assert_eq!(told(&by_channelvars), [plain]);
+    let set = format!("Variable: CRM_ID\r\nValue: {escaped}\r\n");
+    assert_eq!(told(&[arrives(""), event("VarSet", CALLER, &set)]), [plain]);
+}
+
+#[test]
 fn the_callers_channel_knows_better_than_an_agents_leg() {
     let rings = event("Newchannel", AGENT, "ChanVariable: CRM_ID=of the agent\r\n");
     let dials = "DestUniqueid: 1.2\r\nDestChannel: PJSIP/201-2\r\n";
