@@ -247,8 +247,7 @@ fn observed_work_that_is_only_pretended_walks_the_same_way() {
     for act in [arrives(MAX), joins("support"), found(7), answers("201")] {
         told.act(5, &act);
     }
-    let work = told.owed[&1].clone();
-    let step = told.call.delivered(&work, &pretended_ticket(), at(6), &told.rules);
+    let step = told.act(6, &Act::Does(1, pretended_ticket()));
     assert_eq!(step.effects, []);
     told.act(9, &caller_hangs_up());
     told.act(39, &Act::Waits);
