@@ -1,5 +1,6 @@
 //! ringdesk: the daemon beside a telephone exchange that turns every answered call into the right ticket.
 
+pub mod archive;
 pub mod assembly;
 pub mod call;
 pub mod causes;
