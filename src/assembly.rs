@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use crate::archive::share::smb2::Smb;
+use crate::archive::{self, Place, Spool};
 use crate::call::Agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
@@ -122,6 +124,44 @@ pub fn house_rules(config: &Config) -> HouseRules {
 pub fn max_in_flight(config: &Config) -> usize {
     let config::Crm::Zendesk(zendesk) = &config.crm;
     zendesk.max_in_flight as usize
+}
+
+/// What the archive is told; `None`: nothing is copied.
+pub fn archive(config: &Config) -> Option<archive::Settings> {
+    let wanted = config.archive.as_ref()?;
+    let place = match &wanted.share {
+        config::Share::Folder(folder) => Place::Folder {
+            path: folder.path.clone(),
+            must_be_mounted: folder.must_be_mounted,
+            limit: folder.timeout,
+        },
+        config::Share::Smb(smb) => Place::Smb(
+            Smb {
+                host: smb.host.clone(),
+                port: smb.port,
+                share: smb.share.clone(),
+                username: smb.username.clone(),
+                domain: smb.domain.clone(),
+                password: SecretString::from(smb.password.expose().to_owned()),
+                require_encryption: smb.require_encryption,
+                limit: smb.timeout,
+            },
+            smb.client,
+        ),
+    };
+    let rules = archive::Rules {
+        subfolder: wanted.subfolder.clone(),
+        date_folders: wanted.date_folders.clone(),
+        zone: wanted.schedule.zone().clone(),
+        keep_days: wanted.keep_days,
+    };
+    let diary = journal_path(config).with_file_name("archive.json");
+    Some(archive::Settings { schedule: wanted.schedule.clone(), place, rules, diary })
+}
+
+/// The recordings that are kept at home.
+pub fn kept_recordings(config: &Config) -> Spool {
+    Spool::new(journal_path(config).with_file_name("recordings"))
 }
 
 /// The key under which the journal keeps what was found out about the account's screen pops.

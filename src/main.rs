@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run::execute(&args, &environment),
         Command::Replay(args) => cli::replay::execute(&args, &environment),
         Command::Calls(args) => cli::calls::execute(&args, &environment),
+        Command::Archive(args) => cli::archive::execute(&args, &environment),
         Command::Demo(args) => cli::demo::execute(&args),
         Command::Doctor(args) => cli::doctor::execute(&args, &environment),
     };

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::Archive;
 use crate::assembly;
 use crate::call::{Rules, Work};
 use crate::causes;
@@ -200,6 +201,14 @@ impl Daemon {
         };
         desk.spawn(parts.run(Recovery { calls: recovered.calls }, exits.clone(), desk.stopping()));
 
+        // What is only observed copies nothing.
+        let archive = assembly::archive(&config).filter(|_| !observing).map(|settings| {
+            let archive = Archive::new(settings, assembly::kept_recordings(&config), clock.clone());
+            let state = archive.state();
+            exits.spawn(archive.run(exits.stopping()));
+            state
+        });
+
         let (config_tx, config_rx) = watch::channel(Arc::new(config.clone()));
         exits.spawn(keep_rules(
             config_rx.clone(),
@@ -216,6 +225,7 @@ impl Daemon {
             crm_login: crm_login_rx,
             directory,
             phonebook: phonebook.status(),
+            archive,
             crm,
             clock: clock.clone(),
             started: now,

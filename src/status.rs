@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::archive::ArchiveState;
 use crate::call::SourceName;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,6 +36,8 @@ pub struct Status {
     pub directory: Directory,
     /// The phone book.
     pub phonebook: watch::Receiver<BookStatus>,
+    /// The archive; `None`: nothing is copied.
+    pub archive: Option<watch::Receiver<ArchiveState>>,
     /// The CRM's client.
     pub crm: Crm,
     /// The clock.
@@ -96,6 +99,8 @@ pub struct Snapshot {
     pub directory: DirectorySnapshot,
     /// The phone book.
     pub phone_book: PhoneBookSnapshot,
+    /// The archive; `null`: nothing is copied.
+    pub archive: Option<ArchiveSnapshot>,
     /// Why the journal cannot be written, while it cannot.
     pub journal_error: Option<String>,
 }
@@ -189,6 +194,55 @@ pub struct PhoneBookSnapshot {
     pub last_error: Option<String>,
 }
 
+/// The archive.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArchiveSnapshot {
+    /// Where copies go.
+    pub place: String,
+    /// `waiting`, `copying` or `failed`: the last run ended early.
+    pub state: &'static str,
+    /// How far the run is that is under way, or how the last one ended.
+    pub detail: String,
+    /// When the next run begins, or the next try.
+    pub next: Option<Timestamp>,
+    /// Files copied and files to copy, of the run that is under way or of the last one.
+    pub files: [u64; 2],
+    /// The same in bytes.
+    pub bytes: [u64; 2],
+    /// When the last run ended.
+    pub last_ended: Option<Timestamp>,
+    /// What is wrong with single recordings.
+    pub problems: Vec<String>,
+}
+
+impl ArchiveSnapshot {
+    fn of(state: &ArchiveState) -> Self {
+        let copied = match (&state.running, &state.last) {
+            (Some(running), _) => running.progress,
+            (None, last) => last.as_ref().map(|last| last.copied).unwrap_or_default(),
+        };
+        let stopped_by = state.last.as_ref().and_then(|last| last.stopped_by.clone());
+        let (name, detail) = match (&state.running, &state.diary_error, stopped_by) {
+            (_, Some(error), _) => ("failed", format!("its notes cannot be read or written: {error}")),
+            (Some(running), None, _) => ("copying", running.progress.to_string()),
+            (None, None, Some(error)) => ("failed", error),
+            (None, None, None) => {
+                ("waiting", state.last.as_ref().map(|last| last.copied.to_string()).unwrap_or_default())
+            }
+        };
+        Self {
+            place: state.place.clone(),
+            state: name,
+            detail,
+            next: state.next,
+            files: [copied.files, copied.of_files],
+            bytes: [copied.bytes, copied.of_bytes],
+            last_ended: state.last.as_ref().map(|last| last.ended),
+            problems: state.last.as_ref().map(|last| last.problems.clone()).unwrap_or_default(),
+        }
+    }
+}
+
 impl Status {
     /// What is missing until calls are served; empty when they are.
     pub fn not_ready(&self) -> Vec<String> {
@@ -246,6 +300,7 @@ impl Status {
                 searches: [book.searches, book.failed_searches],
                 last_error: book.last_error,
             },
+            archive: self.archive.as_ref().map(|archive| ArchiveSnapshot::of(&archive.borrow())),
             journal_error: desk.journal_error,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`schedule`] says when, [`kept`] what, [`names`] and [`plan`] decide what goes where under which
 //! name, [`share`] is the door for places, [`pass`] is one run, [`run`] the task that waits and tries again, [`diary`]
-//! what it writes down about itself.
+//! what it writes down about itself, [`probe`] what `ringdesk doctor` tries.
 //!
 //! A run compares and remembers nothing, so it may be cut off at any byte: the next one continues. A copy
 //! gets its name only after it was read back and its hash is right, and a name that is taken is never taken
@@ -16,6 +16,7 @@ pub mod kept;
 pub mod names;
 pub mod pass;
 pub mod plan;
+pub mod probe;
 pub mod run;
 pub mod schedule;
 pub mod share;

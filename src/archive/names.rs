@@ -81,7 +81,8 @@ pub fn day_of(name: &str) -> Option<Date> {
 /// The path without what may be a caller's number, for the log: day and time of a recording, or a few digits made
 /// of its name.
 pub fn discreet(path: &str) -> String {
-    let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (&path[..=folder.len()], name));
+    let (folder, name) =
+        path.rsplit_once('/').map_or(("", path), |(folder, name)| (&path[..=folder.len()], name));
     // Our own folders and files under way have no numbers in them.
     if is_temporary(name) || !name.contains('.') {
         return path.to_owned();
@@ -150,8 +151,13 @@ mod tests {
 
     #[test]
     fn what_every_share_takes_stays_as_it_is() {
-        for name in ["2026-11-26_101502_+493023125111_201.wav", "Grüße aus Köln.mp3", "a.b.c", "ohne Endung", "コール.wav"]
-        {
+        for name in [
+            "2026-11-26_101502_+493023125111_201.wav",
+            "Grüße aus Köln.mp3",
+            "a.b.c",
+            "ohne Endung",
+            "コール.wav",
+        ] {
             assert_eq!(safe(name), name);
         }
         // The same letters, spelled in two ways.
@@ -199,7 +205,11 @@ mod tests {
 
     #[test]
     fn only_our_own_names_have_a_day() {
-        for name in ["2026-11-26_101502_+4930_201.wav", "2026-11-26_101502_x (2).mp3", "2026-11-26_000000_~ab12cd.opus"] {
+        for name in [
+            "2026-11-26_101502_+4930_201.wav",
+            "2026-11-26_101502_x (2).mp3",
+            "2026-11-26_000000_~ab12cd.opus",
+        ] {
             assert_eq!(day_of(name), Some(jiff::civil::date(2026, 11, 26)), "{name}");
         }
         for name in [
@@ -218,7 +228,10 @@ mod tests {
     #[test]
     fn the_log_gets_no_numbers() {
         let table = [
-            ("RecordedCalls/2026/2026-11-26_101502_+4930111_201.wav", "RecordedCalls/2026/2026-11-26_101502_….wav"),
+            (
+                "RecordedCalls/2026/2026-11-26_101502_+4930111_201.wav",
+                "RecordedCalls/2026/2026-11-26_101502_….wav",
+            ),
             ("RecordedCalls", "RecordedCalls"),
             ("2026-11-26_101502_+4930111.mp3", "2026-11-26_101502_….mp3"),
         ];
@@ -226,7 +239,10 @@ mod tests {
             assert_eq!(discreet(path), shown);
         }
         let other = discreet("a/in-600-+4930111-20261126.wav");
-        assert!(other.starts_with("a/…~") && other.ends_with(".wav") && !other.contains("4930111"), "{other}");
+        assert!(
+            other.starts_with("a/…~") && other.ends_with(".wav") && !other.contains("4930111"),
+            "{other}"
+        );
         assert_eq!(discreet(&temporary("x", 1)), temporary("x", 1));
     }
 
@@ -236,7 +252,9 @@ mod tests {
         assert!(is_temporary(&name), "{name}");
         assert_eq!(name, temporary("RecordedCalls/call.wav", 5));
         assert_ne!(name, temporary("RecordedCalls/call.wav", 6));
-        for other in [".ringdesk-.part", ".ringdesk-0123456789abcdeg.part", "0123456789abcdef.part", "call.wav"] {
+        for other in
+            [".ringdesk-.part", ".ringdesk-0123456789abcdeg.part", "0123456789abcdef.part", "call.wav"]
+        {
             assert!(!is_temporary(other), "{other}");
         }
         assert!(!is_temporary(&safe(&name)), "a recording cannot be named so");

@@ -100,7 +100,9 @@ impl Pass<'_> {
             let file = &self.kept[copy.kept];
             let rest = file.bytes - copy.resume_from;
             if room.is_some_and(|room| room < rest) {
-                return Err(ShareError::Full { share: format!("the share ({} MB free)", room.unwrap_or(0) / 1_000_000) });
+                return Err(ShareError::Full {
+                    share: format!("the share ({} MB free)", room.unwrap_or(0) / 1_000_000),
+                });
             }
             make_folders(share, &copy.folder, &mut folders).await?;
             let before = outcome.copied;
@@ -148,7 +150,8 @@ impl Pass<'_> {
         while let Some(folder) = wanted.pop_first() {
             let Some(files) = share.list(&folder).await? else { continue };
             if whole_tree {
-                let below = files.iter().filter(|file| file.is_folder).map(|file| joined(&folder, &file.name));
+                let below =
+                    files.iter().filter(|file| file.is_folder).map(|file| joined(&folder, &file.name));
                 wanted.extend(below.filter(|below| !listing.contains_key(below)));
             }
             listing.insert(folder, files);
@@ -185,7 +188,11 @@ async fn read_back_twins(
     Ok(hashed)
 }
 
-async fn make_folders(share: &mut dyn Share, folder: &str, made: &mut BTreeSet<String>) -> Result<(), ShareError> {
+async fn make_folders(
+    share: &mut dyn Share,
+    folder: &str,
+    made: &mut BTreeSet<String>,
+) -> Result<(), ShareError> {
     if made.contains(folder) {
         return Ok(());
     }
@@ -227,7 +234,9 @@ async fn copy_one(
         let (bytes, sum) = source.sum();
         if bytes != file.bytes || file.sha256.is_some_and(|known| known != sum) {
             share.remove(&temporary).await?;
-            return Ok(Copied::Not("the recording at home is not what it was when it was recorded".to_owned()));
+            return Ok(Copied::Not(
+                "the recording at home is not what it was when it was recorded".to_owned(),
+            ));
         }
         if acknowledged == bytes && share.read_back(&temporary).await? == (bytes, sum) {
             break;

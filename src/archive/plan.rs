@@ -97,7 +97,8 @@ impl Rules {
     pub fn place_of(&self, file: &KeptFile) -> (String, String) {
         let dated = file.recorded_at.to_zoned(self.zone.clone()).strftime(&self.date_folders).to_string();
         let (folders, name) = file.name.rsplit_once('/').unwrap_or(("", &file.name));
-        let parts = dated.split('/').chain(folders.split('/')).filter(|part| !part.is_empty()).map(names::safe);
+        let parts =
+            dated.split('/').chain(folders.split('/')).filter(|part| !part.is_empty()).map(names::safe);
         let folder = parts.fold(self.root(), |folder, part| joined(&folder, &part));
         (folder, names::safe(name))
     }
@@ -121,10 +122,13 @@ pub fn joined(folder: &str, name: &str) -> String {
 /// Compares. `listing` holds the folders of all kept recordings, and with `keep_days` all below the root.
 pub fn plan(kept: &[KeptFile], listing: &Listing, rules: &Rules, now: Timestamp) -> Plan {
     let oldest = rules.oldest_day(now);
-    let is_old = |name: &str| oldest.is_some_and(|oldest| names::day_of(name).is_some_and(|day| day < oldest));
+    let is_old =
+        |name: &str| oldest.is_some_and(|oldest| names::day_of(name).is_some_and(|day| day < oldest));
     let shelf: HashMap<String, &Listed> = listing
         .iter()
-        .flat_map(|(folder, files)| files.iter().map(move |file| (names::folded(&joined(folder, &file.name)), file)))
+        .flat_map(|(folder, files)| {
+            files.iter().map(move |file| (names::folded(&joined(folder, &file.name)), file))
+        })
         .collect();
     let mut order: Vec<usize> = (0..kept.len()).collect();
     order.sort_by(|one, other| {

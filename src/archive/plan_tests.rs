@@ -12,7 +12,13 @@ fn now() -> Timestamp {
 
 fn kept(name: &str, bytes: u64) -> KeptFile {
     let recorded_at = "2026-11-26T00:30:00Z".parse().unwrap();
-    KeptFile { path: format!("/spool/{name}").into(), name: name.to_owned(), bytes, sha256: None, recorded_at }
+    KeptFile {
+        path: format!("/spool/{name}").into(),
+        name: name.to_owned(),
+        bytes,
+        sha256: None,
+        recorded_at,
+    }
 }
 
 fn listed(name: &str, bytes: u64) -> Listed {
@@ -121,7 +127,8 @@ fn old_copies_of_ours_are_deleted_and_not_copied_again() {
     let (old, edge, new) =
         ("2026-10-26_120000_x_201.wav", "2026-10-27_000000_x_201.wav", "2026-11-25_120000_x_201.wav");
     let shelf = listing(&[(old, 1), (edge, 1), (new, 1), ("1999 budget.xlsx", 1), ("2001-01-01.wav", 1)]);
-    let plan = plan(&[kept(old, 1), kept("2026-10-01_120000_y_201.wav", 1), kept(new, 1)], &shelf, &rules, now());
+    let plan =
+        plan(&[kept(old, 1), kept("2026-10-01_120000_y_201.wav", 1), kept(new, 1)], &shelf, &rules, now());
     assert_eq!(plan.expired, [format!("RecordedCalls/{old}")]);
     assert_eq!((plan.copies.len(), plan.there, plan.too_old), (0, 1, 2));
 }

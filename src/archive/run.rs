@@ -274,7 +274,9 @@ fn tell(ran: &Ran, wait: Option<SignedDuration>, attempts: u32) {
                 tracing::warn!("archive: a recording was not copied: {problem}");
             }
             match stopped_by {
-                None => tracing::info!(there = last.there, deleted = last.deleted, "archive: {}", last.copied),
+                None => {
+                    tracing::info!(there = last.there, deleted = last.deleted, "archive: {}", last.copied)
+                }
                 // The same trouble again is no news.
                 Some(error) if wait.is_some() && attempts > 1 => {
                     tracing::debug!("archive: {}{next}", causes::in_one_line(error));
@@ -282,7 +284,9 @@ fn tell(ran: &Ran, wait: Option<SignedDuration>, attempts: u32) {
                 Some(error) if wait.is_some() => {
                     tracing::warn!("archive: {}, {}{next}", causes::in_one_line(error), last.copied);
                 }
-                Some(error) => tracing::error!("archive: {}, {}{next}", causes::in_one_line(error), last.copied),
+                Some(error) => {
+                    tracing::error!("archive: {}, {}{next}", causes::in_one_line(error), last.copied)
+                }
             }
         }
         Ran::Busy => tracing::debug!("archive: another run is under way{next}"),

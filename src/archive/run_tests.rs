@@ -16,7 +16,8 @@ struct House {
 
 impl House {
     fn new(now: &str) -> Self {
-        let house = Self { folder: tempfile::tempdir().unwrap(), clock: Clock::standing_at(now.parse().unwrap()) };
+        let house =
+            Self { folder: tempfile::tempdir().unwrap(), clock: Clock::standing_at(now.parse().unwrap()) };
         fs::create_dir(house.spool()).unwrap();
         fs::create_dir(house.share()).unwrap();
         house
@@ -40,7 +41,11 @@ impl House {
         };
         let settings = Settings {
             schedule: Schedule::at(vec![time(3, 30, 0, 0)], zone),
-            place: Place::Folder { path: self.share(), must_be_mounted: false, limit: Duration::from_secs(5) },
+            place: Place::Folder {
+                path: self.share(),
+                must_be_mounted: false,
+                limit: Duration::from_secs(5),
+            },
             rules,
             diary: self.folder.path().join("archive.json"),
         };
@@ -68,7 +73,10 @@ fn start(archive: Archive<Spool>) -> Running {
     (state, AbortOnDropHandle::new(tokio::spawn(archive.serve(CancellationToken::new()))))
 }
 
-async fn until(state: &mut watch::Receiver<ArchiveState>, is: impl Fn(&ArchiveState) -> bool) -> ArchiveState {
+async fn until(
+    state: &mut watch::Receiver<ArchiveState>,
+    is: impl Fn(&ArchiveState) -> bool,
+) -> ArchiveState {
     let waited = tokio::time::timeout(Duration::from_secs(24 * 3600), state.wait_for(|state| is(state)));
     waited.await.expect("in time").expect("it runs").clone()
 }
@@ -147,20 +155,23 @@ async fn its_own_thread_ends_with_the_daemon() {
 
 #[test]
 fn waits_double_and_what_needs_a_person_waits_for_the_schedule() {
-    let ran = |error| Ran::Ended(
-        LastRun {
-            began: Timestamp::UNIX_EPOCH,
-            ended: Timestamp::UNIX_EPOCH,
-            copied: Progress::default(),
-            there: 0,
-            deleted: 0,
-            problems: Vec::new(),
-            stopped_by: None,
-        },
-        Some(error),
-    );
+    let ran = |error| {
+        Ran::Ended(
+            LastRun {
+                began: Timestamp::UNIX_EPOCH,
+                ended: Timestamp::UNIX_EPOCH,
+                copied: Progress::default(),
+                there: 0,
+                deleted: 0,
+                problems: Vec::new(),
+                stopped_by: None,
+            },
+            Some(error),
+        )
+    };
     let away = || ShareError::Gone { share: "//nas/calls".to_owned(), source: "reset".into() };
-    let minutes: Vec<_> = [0, 1, 4, 5, 40].map(|tries| next_try(&ran(away()), tries).unwrap().as_mins()).into();
+    let minutes: Vec<_> =
+        [0, 1, 4, 5, 40].map(|tries| next_try(&ran(away()), tries).unwrap().as_mins()).into();
     assert_eq!(minutes, [1, 2, 16, 30, 30]);
     let login = ShareError::Login { share: "//nas/calls".to_owned(), user: "archive".to_owned() };
     assert_eq!(next_try(&ran(login), 0), None);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    Config, Crm, Environment, Finding, Mode, ReachedBy, Secrets, Source, USUAL_PATH, UnknownCaller, WRAP_UP,
-    ZendeskLogin, written,
+    Archive, Config, Crm, Environment, Finding, Mode, ReachedBy, Secrets, Share, Source, USUAL_PATH,
+    UnknownCaller, WRAP_UP, ZendeskLogin, written,
 };
 
 use super::Exit;
@@ -85,6 +85,9 @@ fn summary(path: &Path, config: &Config) -> String {
     let listed = format!("{} in this file", config.listed_agents.len());
     line("agents", std::iter::once(listed).chain(more).collect::<Vec<_>>().join(", "));
     line("journal", format!("{}, {} days", config.journal.url, config.journal.keep.as_secs() / 86_400));
+    if let Some(archive) = &config.archive {
+        line("archive", archive_line(archive));
+    }
     line("web", config.web.listen.map_or("off".to_owned(), |address| format!("http://{address}/")));
 
     match config.warnings.len() {
@@ -114,6 +117,15 @@ fn source_line(source: &Source) -> String {
             format!("{}: Asterisk at {host}:{} as {}{link}", ami.name, ami.port, ami.username)
         }
     }
+}
+
+fn archive_line(archive: &Archive) -> String {
+    let place = match &archive.share {
+        Share::Folder(folder) => folder.path.display().to_string(),
+        Share::Smb(smb) => format!("//{}/{} as {}", smb.host, smb.share, smb.username),
+    };
+    let keep = archive.keep_days.map_or("kept for ever".to_owned(), |days| format!("kept {days} days"));
+    format!("{place}, {}, {keep}", archive.schedule)
 }
 
 fn crm_line(crm: &Crm) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::{ConfigFile, Exit, complain, print};
+use crate::archive;
 use crate::assembly;
 use crate::causes;
 use crate::clock::Clock;
@@ -21,7 +22,8 @@ use crate::rules;
 
 /// Ask PBX and Zendesk whether all is set up, and say what to do
 ///
-/// Logs in to both, matches agents and groups, and says what is missing. Changes nothing.
+/// Logs in to both, matches agents and groups, and says what is missing. Changes nothing; on the archive's share a small
+/// file is written and deleted again.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -96,6 +98,9 @@ async fn examine(mut config: Config) -> Exit {
     }
     examine_crm(&crm, &mut findings).await;
     examine_house(&config, &directory, &crm, &mut findings).await;
+    if let Some(settings) = assembly::archive(&config) {
+        examine_archive(&settings, &mut findings).await;
+    }
     match (findings.wrong, findings.warned) {
         (0, 0) => print("\nAll is well.\n"),
         (0, warned) => print(&format!("\nIt will work; {}.\n", counted(warned, "warning"))),
@@ -206,6 +211,25 @@ async fn examine_crm(crm: &Crm, findings: &mut Findings) {
             }
         }
         Err(error) => findings.wrong(&format!("Zendesk: {}", causes::in_lines(&error))),
+    }
+}
+
+async fn examine_archive(settings: &archive::Settings, findings: &mut Findings) {
+    let place = format!("archive {}", settings.place);
+    match archive::probe::probe(settings).await {
+        Ok(probe) => {
+            let room = match probe.free {
+                Some(free) => format!(", {} MB free", free / 1_000_000),
+                None => String::new(),
+            };
+            findings.good(&format!("{place}: a file could be written, read back, named and deleted{room}"));
+            findings.good(&format!("{place}: copies {} into {}", settings.schedule, settings.rules.root()));
+            if !probe.folder_is_there {
+                let root = settings.rules.root();
+                findings.warn(&format!("{place}: {root} is not there yet; it is made by the first run"));
+            }
+        }
+        Err(error) => findings.wrong(&format!("{place}: {}", causes::in_lines(&error))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands: what can be typed, and which file does it.
 
+pub mod archive;
 pub mod calls;
 pub mod check;
 pub mod config;
@@ -57,6 +58,7 @@ pub enum Command {
     Demo(demo::Args),
     Sandbox(sandbox::Args),
     Calls(calls::Args),
+    Archive(archive::Args),
     Config(config::Args),
 }
 
@@ -144,6 +146,9 @@ mod tests {
             "demo",
             "demo --headless",
             "calls",
+            "archive now --config x.toml --verify",
+            "archive now --dry-run",
+            "archive status --format json",
             "calls main/1795292763.0 --config x.toml",
             "config",
         ];
@@ -164,6 +169,8 @@ mod tests {
             "sandbox --fault plan=gold",
             "sandbox --listen 8080",
             "calls x",
+            "archive",
+            "archive now --dry",
         ] {
             let words = std::iter::once("ringdesk").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -8,6 +8,7 @@
 //! Deliberately absent: a search for the file in several places, includes, variables inside values.
 
 mod agent;
+mod archive;
 mod callers;
 mod crm;
 mod document;
@@ -39,6 +40,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use agent::{Agents, ListedAgent};
+pub use archive::{Archive, Folder, Share, Smb};
 pub use callers::{Callers, PhoneField, Several, UnknownCaller};
 pub use crm::{Crm, Voice, Zendesk, ZendeskLogin};
 pub use duration::written;
@@ -91,6 +93,8 @@ pub struct Config {
     pub journal: Journal,
     /// `[web]`
     pub web: Web,
+    /// `[archive]`; `None`: nothing is copied.
+    pub archive: Option<Archive>,
     /// What works but is probably not meant.
     pub warnings: Vec<Finding>,
 }
@@ -200,6 +204,7 @@ fn read_top(mut top: Section<'_>) -> Option<Config> {
     let agents = Agents::read(top.section("agents"));
     let journal = Journal::read(top.section("journal"));
     let web = Web::read(top.section("web"));
+    let archive = Archive::read(top.section("archive"));
     Some(Config {
         mode,
         log,
@@ -212,6 +217,7 @@ fn read_top(mut top: Section<'_>) -> Option<Config> {
         agents,
         journal,
         web,
+        archive,
         warnings: Vec::new(),
     })
 }

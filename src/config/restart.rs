@@ -26,6 +26,7 @@ impl Config {
             ("callers.search_timeout", old_callers.search_timeout != new_callers.search_timeout),
             ("journal", self.journal != new.journal),
             ("web", self.web != new.web),
+            ("archive", self.archive != new.archive),
         ];
         changes.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
     }

@@ -111,7 +111,7 @@ fn peers(html: &mut String, snapshot: &Snapshot) {
     let _ = write!(
         html,
         "<tr><td>Zendesk<td class={class}>{state}<td>{}<br>{} pieces of work owed, {pops}\
-         <tr><td>Phone book<td class={}>{}<td>{} numbers of {} people</table>",
+         <tr><td>Phone book<td class={}>{}<td>{} numbers of {} people",
         Text(&crm.detail),
         crm.owed,
         if book.ready { "good" } else { "bad" },
@@ -119,6 +119,22 @@ fn peers(html: &mut String, snapshot: &Snapshot) {
         book.numbers,
         book.people
     );
+    if let Some(archive) = &snapshot.archive {
+        let class = if archive.state == "failed" { "bad" } else { "good" };
+        let next = archive.next.map(|next| next.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        let _ = write!(
+            html,
+            "<tr><td>Archive<td class={class}>{}<td>{}<br>{}, next run: {}",
+            archive.state,
+            Text(&archive.place),
+            Text(&archive.detail),
+            next.as_deref().unwrap_or("none")
+        );
+        for problem in &archive.problems {
+            let _ = write!(html, "<br>not copied: {}", Text(problem));
+        }
+    }
+    html.push_str("</table>");
 }
 
 fn problems(html: &mut String, snapshot: &Snapshot) {

@@ -62,7 +62,8 @@ impl Folder {
         let shown = path.clone();
         let work = async {
             let done = tokio::task::spawn_blocking(work).await;
-            done.unwrap_or_else(|failed| Err(io::Error::other(failed))).map_err(|error| self.trouble(doing, &path, error))
+            done.unwrap_or_else(|failed| Err(io::Error::other(failed)))
+                .map_err(|error| self.trouble(doing, &path, error))
         };
         within(self.limit, &self.name(), || format!("{doing} {}", discreet(&shown)), work).await
     }
@@ -76,7 +77,8 @@ impl Folder {
     }
 
     fn trouble(&self, doing: &str, path: &str, error: io::Error) -> ShareError {
-        let place = if path.is_empty() { self.name() } else { self.at(&discreet(path)).display().to_string() };
+        let place =
+            if path.is_empty() { self.name() } else { self.at(&discreet(path)).display().to_string() };
         match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 ShareError::Denied { doing: format!("{doing} {place}") }
@@ -92,7 +94,13 @@ impl Folder {
         }
     }
 
-    async fn write(&self, source: &mut Source, path: &str, from: u64, told: Told<'_>) -> Result<u64, ShareError> {
+    async fn write(
+        &self,
+        source: &mut Source,
+        path: &str,
+        from: u64,
+        told: Told<'_>,
+    ) -> Result<u64, ShareError> {
         const DOING: &str = "writing";
         self.is_still_there(DOING).await?;
         let mut options = std::fs::OpenOptions::new();
@@ -117,7 +125,11 @@ impl Folder {
         Ok(there)
     }
 
-    async fn limited<T>(&self, path: &str, work: impl Future<Output = io::Result<T>>) -> Result<T, ShareError> {
+    async fn limited<T>(
+        &self,
+        path: &str,
+        work: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, ShareError> {
         let work = async { work.await.map_err(|error| self.trouble("writing", path, error)) };
         within(self.limit, &self.name(), || format!("writing {path}"), work).await
     }
@@ -158,7 +170,13 @@ impl Share for Folder {
         })
     }
 
-    fn put<'a>(&'a mut self, source: &'a mut Source, path: &'a str, from: u64, told: Told<'a>) -> Step<'a, u64> {
+    fn put<'a>(
+        &'a mut self,
+        source: &'a mut Source,
+        path: &'a str,
+        from: u64,
+        told: Told<'a>,
+    ) -> Step<'a, u64> {
         Box::pin(self.write(source, path, from, told))
     }
 

@@ -39,7 +39,13 @@ pub trait Share: Send {
 
     /// Writes the rest of `source` to the file `path`, behind its first `from` bytes, which stay; with 0 the
     /// file is made anew. Returns how long the file is by what the share acknowledged, when all is on its disk.
-    fn put<'a>(&'a mut self, source: &'a mut Source, path: &'a str, from: u64, told: Told<'a>) -> Step<'a, u64>;
+    fn put<'a>(
+        &'a mut self,
+        source: &'a mut Source,
+        path: &'a str,
+        from: u64,
+        told: Told<'a>,
+    ) -> Step<'a, u64>;
 
     /// Reads a file and returns its length and hash.
     fn read_back<'a>(&'a mut self, path: &'a str) -> Step<'a, (u64, Sum)>;
@@ -112,7 +118,9 @@ pub enum ShareError {
         share: String,
     },
     /// Nothing is mounted at the folder.
-    #[error("nothing is mounted at {folder}: mount it, or set must_be_mounted = false if it is a plain folder")]
+    #[error(
+        "nothing is mounted at {folder}: mount it, or set must_be_mounted = false if it is a plain folder"
+    )]
     NotMounted {
         /// The folder.
         folder: String,

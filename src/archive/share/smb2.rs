@@ -84,7 +84,9 @@ impl Smb2 {
                 ErrorKind::AuthRequired | ErrorKind::AccessDenied => {
                     ShareError::Login { share: name.clone(), user: user.clone() }
                 }
-                ErrorKind::GuestSessionRefused => ShareError::Guest { share: name.clone(), user: user.clone() },
+                ErrorKind::GuestSessionRefused => {
+                    ShareError::Guest { share: name.clone(), user: user.clone() }
+                }
                 _ => trouble(error, &name, "logging in to", &name, limit),
             })
         };
@@ -100,7 +102,13 @@ impl Smb2 {
         Ok(Self { client, tree, name, limit })
     }
 
-    async fn write(&mut self, source: &mut Source, path: &str, from: u64, told: Told<'_>) -> Result<u64, ShareError> {
+    async fn write(
+        &mut self,
+        source: &mut Source,
+        path: &str,
+        from: u64,
+        told: Told<'_>,
+    ) -> Result<u64, ShareError> {
         let (name, limit) = (self.name.clone(), self.limit);
         let step = Steps { name: &name, limit, doing: "writing", path };
         let mut writer = match from {
@@ -164,7 +172,13 @@ impl Share for Smb2 {
         })
     }
 
-    fn put<'a>(&'a mut self, source: &'a mut Source, path: &'a str, from: u64, told: Told<'a>) -> Step<'a, u64> {
+    fn put<'a>(
+        &'a mut self,
+        source: &'a mut Source,
+        path: &'a str,
+        from: u64,
+        told: Told<'a>,
+    ) -> Step<'a, u64> {
         Box::pin(self.write(source, path, from, told))
     }
 
@@ -218,7 +232,8 @@ impl Steps<'_> {
             "" => self.name.to_owned(),
             path => format!("{}/{}", self.name, discreet(path)),
         };
-        let work = async { work.await.map_err(|error| trouble(error, self.name, self.doing, &place(), self.limit)) };
+        let work =
+            async { work.await.map_err(|error| trouble(error, self.name, self.doing, &place(), self.limit)) };
         within(self.limit, self.name, || format!("{} {}", self.doing, place()), work).await
     }
 }

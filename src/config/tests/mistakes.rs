@@ -2,6 +2,43 @@
 
 use super::*;
 
+/// Lines of `[archive]` and what the error must say of them.
+#[test]
+fn mistakes_of_the_archive_are_told() {
+    let smb = "[archive.smb]\nhost = 'nas'\nshare = 'calls'\nusername = 'u'\npassword = 'p'\n";
+    let folder = "[archive.folder]\npath = '/mnt/nas'\n";
+    let whole = |archive: &str, share: &str| format!("{PROMISED}[archive]\n{archive}\n{share}");
+    let table = [
+        (whole("at = ['3.30']", smb), "archive.at", "\"3.30\" is no time of the day"),
+        (whole("at = []", smb), "archive.at", "no time is named"),
+        (whole("cron = '61 * * * *'", smb), "archive.cron", "is no cron line"),
+        (whole("at = ['03:30']\ncron = '0 3 * * *'", smb), "archive.cron", "`at` is set as well"),
+        (whole("time_zone = 'Europe/Berlinn'", smb), "archive.time_zone", "is no time zone"),
+        (whole("subfolder = 'a:b'", smb), "archive.subfolder", "cannot be a folder"),
+        (whole("date_folders = '%H:%M'", smb), "archive.date_folders", "makes no folders"),
+        (whole("keep_days = 0", smb), "archive.keep_days", "from 1 to 36500"),
+        (whole("", &format!("{smb}{folder}")), "archive.smb", "keep one of the two"),
+        (whole("", &smb.replace("'calls'", "'//nas/calls'")), "archive.smb.share", "is no share's name"),
+        (whole("", &smb.replace("password = 'p'", "")), "archive.smb.password", "this key is missing"),
+        (whole("", &smb.replace("'u'", "'D\\u'\ndomain = 'E'")), "archive.smb.domain", "has a domain in it"),
+        (
+            whole("", &format!("{smb}require_encryption = true\n")),
+            "archive.smb.require_encryption",
+            "cannot demand",
+        ),
+        (whole("", &folder.replace("path", "pfad")), "archive.folder.pfad", "unknown key"),
+        (whole("", "[archive.ftp]\nhost = 'nas'\n"), "archive.ftp", "unknown key"),
+    ];
+    for (text, key, words) in table {
+        let error = error_of(&text);
+        assert!(error.contains(key) && error.contains(words), "{key}: {error}");
+    }
+    if !cfg!(feature = "libsmbclient") {
+        let error = error_of(&whole("", &format!("{smb}client = 'libsmbclient'\n")));
+        assert!(error.contains("archive.smb.client") && error.contains("built without"), "{error}");
+    }
+}
+
 #[test]
 fn a_mistake_is_told_with_place_value_and_way_out() {
     assert_eq!(
