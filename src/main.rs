@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => cli::replay::execute(&args, &environment),
         Command::Calls(args) => cli::calls::execute(&args, &environment),
         Command::Archive(args) => cli::archive::execute(&args, &environment),
+        #[cfg(feature = "libsmbclient")]
+        Command::ArchiveWorker(args) => cli::archive_worker::execute(&args),
         Command::Demo(args) => cli::demo::execute(&args),
         Command::Doctor(args) => cli::doctor::execute(&args, &environment),
     };

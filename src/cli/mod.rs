@@ -1,6 +1,8 @@
 //! The commands: what can be typed, and which file does it.
 
 pub mod archive;
+#[cfg(feature = "libsmbclient")]
+pub mod archive_worker;
 pub mod calls;
 pub mod check;
 pub mod config;
@@ -59,6 +61,9 @@ pub enum Command {
     Sandbox(sandbox::Args),
     Calls(calls::Args),
     Archive(archive::Args),
+    #[cfg(feature = "libsmbclient")]
+    #[command(hide = true)]
+    ArchiveWorker(archive_worker::Args),
     Config(config::Args),
 }
 

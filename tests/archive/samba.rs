@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,6 +25,9 @@ pub struct Samba {
 
 impl Samba {
     pub fn start() -> Self {
+        // The tests' own program has no command `archive-worker`.
+        #[cfg(feature = "libsmbclient")]
+        ringdesk::archive::share::libsmbclient::worker_is(env!("CARGO_BIN_EXE_ringdesk").into());
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let mut samba = Self { folder: tempfile::tempdir().unwrap(), port, child: None, has_full: false };
         for share in ["calls", "readonly", "encrypted", "nobody", "small", "full", "state"] {
@@ -80,7 +84,11 @@ impl Samba {
         share("readonly", "read only = yes");
         share("encrypted", "server smb encrypt = required");
         share("nobody", "valid users = daemon");
-        share("small", "max disk size = 1");
+        let room = self.path("room");
+        // 1 MB is free, in blocks of 1024 bytes.
+        fs::write(&room, "#!/bin/sh\necho 2000 1000 1024\n").unwrap();
+        fs::set_permissions(&room, fs::Permissions::from_mode(0o755)).unwrap();
+        share("small", &format!("dfree command = {}", room.display()));
         share("full", "");
         text
     }
