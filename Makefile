@@ -6,14 +6,18 @@ demo:
 	.ci/needs build
 	cargo run --locked -- demo $(ARGS)
 
-# Everything that CI holds: form, lints, dependencies, all tests (a real Asterisk among them), the demo.
+# Everything that CI holds: form, lints, dependencies, all tests (a real Asterisk and a real Samba among them), the demo.
 test:
 	.ci/needs build lints
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	.ci/deny
 	tests/rig/install.sh
+	tests/archive/install.sh
 	cargo test --locked
+	cargo clippy --locked --all-targets --features libsmbclient -- -D warnings
+	cargo test --locked --features libsmbclient --test archive
+	cargo test --locked --features libsmbclient --lib archive
 	cargo run --locked -- demo --headless
 
 # Licences, sources and known holes of the dependencies; gets its tool by itself and says so.

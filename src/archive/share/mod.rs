@@ -99,12 +99,6 @@ pub enum ShareError {
         /// The user.
         user: String,
     },
-    /// Encryption was demanded by us or by the server and there is none.
-    #[error("{share} and this machine could not agree on encryption: the server must offer SMB 3")]
-    NotEncrypted {
-        /// The share.
-        share: String,
-    },
     /// Not allowed.
     #[error("{doing} is not allowed: the share is read-only, or its user may not write there")]
     Denied {
