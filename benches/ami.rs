@@ -131,6 +131,7 @@ fn live_session(ami: &ringdesk::config::Ami) -> (Framer, Session) {
         secret: ami.secret.clone(),
         plain_allowed: true,
         classes: CLASSES,
+        variables: ami.variables.clone(),
         unwanted: UNWANTED,
     };
     let now = clock::instant();

@@ -206,7 +206,6 @@ impl Running {
                 }
             }
             Input::House { source, agents, queues } => {
-                let queues = queues.into_iter().map(|(name, _)| name).collect();
                 self.desk.directory.pbx_tells(source, agents, queues);
             }
         }

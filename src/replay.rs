@@ -49,7 +49,8 @@ pub fn replay(config: &Config, connections: &[Vec<u8>]) -> Result<Replay, RulesE
     let numbers = Arc::new(rules::normaliser(config)?);
     let rules = rules::rules(config, &numbers, None);
     let Some(Source::Ami(ami)) = config.sources.first() else { return Ok(Replay::default()) };
-    let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false);
+    let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false)
+        .with_variables(&ami.variables);
     let mut player = Player {
         translate,
         rules,

@@ -37,7 +37,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
     };
     Rules {
         numbers: Arc::clone(numbers) as Arc<dyn ReadNumber>,
-        groups: groups(config, numbers),
+        groups: groups(config, numbers, house),
         agents: agents.into_iter().map(|agent| (agent.extension.clone(), agent)).collect(),
         unknown: match config.callers.unknown {
             config::UnknownCaller::DefaultUser => UnknownCaller::DefaultUser,
@@ -51,7 +51,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
     }
 }
 
-fn groups(config: &Config, numbers: &Normaliser) -> Groups {
+fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Groups {
     let mut groups = Groups::default();
     for group in &config.groups {
         let way = match &group.reached_by {
@@ -73,12 +73,21 @@ fn groups(config: &Config, numbers: &Normaliser) -> Groups {
         let group = Group {
             name: group.name.clone(),
             crm_group: group.crm_group.clone(),
-            wrap_up: signed(group.wrap_up),
+            wrap_up: wrap_up(group, house),
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));
     }
     groups
+}
+
+/// The config's time, else the queue's own, else the usual one.
+fn wrap_up(group: &config::Group, house: Option<&House>) -> SignedDuration {
+    let of_queue = || match &group.reached_by {
+        ReachedBy::Queue(queue) => house?.wrap_up(queue),
+        ReachedBy::Extension(_) | ReachedBy::Did(_) => None,
+    };
+    group.wrap_up.map(signed).or_else(of_queue).unwrap_or_else(|| signed(config::WRAP_UP))
 }
 
 /// How the channels of an AMI source are told apart.
@@ -93,4 +102,53 @@ pub fn channel_rules(config: &Config, ami: &config::Ami) -> ChannelRules {
 
 fn signed(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assembly;
+    use crate::clock::Clock;
+    use crate::config::{Environment, Secrets};
+    use crate::directory::Directory;
+
+    const CONFIG: &str = r#"
+[[pbx.ami]]
+username = "ringdesk"
+secret = "none"
+[crm.zendesk]
+url = "http://127.0.0.1:9"
+client_id = "ringdesk"
+client_secret = "none"
+[callers]
+country = "DE"
+default_user = "telephone@example.com"
+[[group]]
+queue = "support"
+[[group]]
+queue = "sales"
+wrap_up = "7s"
+[[group]]
+extension = "610"
+"#;
+
+    #[tokio::test]
+    async fn a_group_without_a_wrap_up_time_has_that_of_its_queue_as_soon_as_the_pbx_tells_it() {
+        let path = std::path::Path::new("ringdesk.toml");
+        let config = Config::parse(CONFIG, path, &Environment::empty(), Secrets::Needed).unwrap();
+        let numbers = Arc::new(normaliser(&config).unwrap());
+        let clock = Clock::standing_at(jiff::Timestamp::UNIX_EPOCH);
+        let crm = assembly::crm(&config, None, clock.clone()).unwrap();
+        let directory = Directory::new(assembly::house_rules(&config), crm, clock);
+        let seconds = |name: &str| {
+            let rules = rules(&config, &numbers, Some(&directory.house()));
+            rules.groups.named(name).unwrap().wrap_up.as_secs()
+        };
+        assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (30, 7, 30));
+        let told = |name: &str| (name.to_owned(), Some(SignedDuration::from_secs(15)));
+        let queues = vec![told("support"), told("sales"), told("610")];
+        directory.pbx_tells("main".to_owned().try_into().unwrap(), vec![], queues);
+        assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (15, 7, 30));
+        assert_eq!(rules(&config, &numbers, None).groups.named("support").unwrap().wrap_up.as_secs(), 30);
+    }
 }

@@ -172,7 +172,8 @@ impl Daemon {
             let (state_tx, state_rx) =
                 watch::channel(LinkState::Down { reason: "not connected yet".to_owned() });
             let channels = rules::channel_rules(&config, ami);
-            let translate = Translate::new(ami.name.clone(), channels, ami.ask_presentation);
+            let translate = Translate::new(ami.name.clone(), channels, ami.ask_presentation)
+                .with_variables(&ami.variables);
             let driver = Driver::new(
                 ami.clone(),
                 translate,

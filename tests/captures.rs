@@ -6,8 +6,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringdesk::config::{Config, Environment, Secrets};
+use jiff::Timestamp;
+use ringdesk::call::{EndedBy, Event};
+use ringdesk::config::{Config, Environment, Secrets, Source};
+use ringdesk::pbx::ami::frame::Framer;
+use ringdesk::pbx::ami::translate::Translate;
 use ringdesk::replay::{Replayed, replay};
+use ringdesk::rules;
 use serde_json::Value;
 
 /// What AMI cannot tell: see `fixtures/captures/README.md`.
@@ -143,4 +148,108 @@ fn every_capture_replays_to_its_truth() {
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What the PBX said of its calls: by the Uniqueid of the first channel, and what.
+fn heard(config: &Config, connections: &[Vec<u8>], variables: &[String]) -> Vec<(String, Event)> {
+    let Source::Ami(ami) = &config.sources[0];
+    let mut translate =
+        Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false).with_variables(variables);
+    let mut heard = Vec::new();
+    for (index, bytes) in connections.iter().enumerate() {
+        if index > 0 {
+            translate.resync_begins();
+        }
+        let mut framer = Framer::new();
+        framer.push(bytes);
+        while let Some(message) = framer.take() {
+            translate.on_message(&message, Timestamp::UNIX_EPOCH, &mut heard);
+        }
+    }
+    heard.into_iter().map(|heard| (heard.call.pbx().to_owned(), heard.event)).collect()
+}
+
+#[test]
+fn a_message_left_in_a_mailbox_is_heard_with_its_file_and_a_variable_with_its_value() {
+    let mut seen = BTreeMap::new();
+    for path in truths() {
+        let truth: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for session in sessions(&truth, &path) {
+            let bytes: Vec<Vec<u8>> = session.iter().map(|file| fs::read(file).unwrap()).collect();
+            // Set in the dialplan of the numbers 606 and 607; the case of the name does not matter.
+            let heard = heard(&config(&path), &bytes, &["crm_ID".to_owned()]);
+            for call in truth["calls"].as_array().unwrap() {
+                let of_call = |pick: fn(&Event) -> Option<&str>| -> Vec<&str> {
+                    let mine = heard.iter().filter(|(id, _)| call["uniqueid"] == **id);
+                    mine.filter_map(|(_, event)| pick(event)).collect()
+                };
+                let files = of_call(|event| match event {
+                    Event::VoicemailLeft { file, .. } => Some(file),
+                    _ => None,
+                });
+                if let Some(file) = call["voicemail"]["file"].as_str() {
+                    assert_eq!(files, [file], "{}", session[0].display());
+                    *seen.entry("file").or_insert(0) += 1;
+                } else if call["voicemail"].is_null() {
+                    assert_eq!(files, [""; 0], "{}", session[0].display());
+                }
+                let values = of_call(|event| match event {
+                    Event::Variable { name, value } => (name == "crm_id").then_some(value.as_str()),
+                    _ => None,
+                });
+                if call["dialled"].as_str().is_some_and(|dialled| dialled.ends_with("606")) {
+                    let last_four = &call["number_sent"].as_str().unwrap()[9..];
+                    assert_eq!(values, [format!("K-{last_four}")], "{}", session[0].display());
+                    *seen.entry("value").or_insert(0) += 1;
+                } else {
+                    assert_eq!(values, [""; 0], "{}", session[0].display());
+                }
+            }
+        }
+    }
+    // Each with and without the class `dialplan`: `channelvars` tells it as well.
+    assert_eq!(seen, [("file", 4), ("value", 4)].into());
+}
+
+#[test]
+fn every_capture_says_who_ended_each_call() {
+    let mut wrong = Vec::new();
+    let mut told = BTreeMap::new();
+    for path in truths() {
+        let truth: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for session in sessions(&truth, &path) {
+            let bytes: Vec<Vec<u8>> = session.iter().map(|file| fs::read(file).unwrap()).collect();
+            let ends: BTreeMap<String, Option<EndedBy>> = heard(&config(&path), &bytes, &[])
+                .into_iter()
+                .filter_map(|(id, event)| match event {
+                    Event::HungUp { by, .. } => Some((id, by)),
+                    _ => None,
+                })
+                .collect();
+            for call in truth["calls"].as_array().unwrap() {
+                if call["seen_by_listener"] == false {
+                    continue;
+                }
+                let by = match (call["ended_by"].as_str().unwrap(), call["outcome"].as_str().unwrap()) {
+                    ("caller", _) => EndedBy::Caller,
+                    // The PBX ends the caller's leg, because the phone refused.
+                    ("agent" | "called" | "callee", _) | ("pbx", "busy") => EndedBy::Called,
+                    ("pbx" | "pbx restart", _) => EndedBy::Pbx,
+                    (other, _) => panic!("who is {other}?"),
+                };
+                *told.entry(format!("{by:?}")).or_insert(0) += 1;
+                let uniqueid = call["uniqueid"].as_str().unwrap();
+                let got = ends.get(uniqueid);
+                if got != Some(&Some(by)) {
+                    let outcome = &call["outcome"];
+                    wrong.push(format!(
+                        "{}: {uniqueid} ({outcome}) was ended by {got:?} and must be by {by:?}",
+                        session[0].display()
+                    ));
+                }
+            }
+        }
+    }
+    assert!(told.len() == 3 && told.values().sum::<u32>() > 300, "{told:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

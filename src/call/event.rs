@@ -151,6 +151,20 @@ pub enum Event {
         /// The file as the PBX names it.
         file: String,
     },
+    /// A channel variable of the caller's channel has this value now. Only those that the config wants are told.
+    Variable {
+        /// Its name, lower-case and without the underscores of inheritance.
+        name: String,
+        /// Its value, without control characters; never empty.
+        value: String,
+    },
+    /// The caller left a message in a voice mailbox.
+    VoicemailLeft {
+        /// The message as the PBX names it: a path on the PBX, without the ending of the format.
+        file: String,
+        /// How long it is, where the PBX tells.
+        seconds: Option<u32>,
+    },
     /// The phone book knows now who calls.
     CallerIdentified(Identified),
     /// The CRM has the ticket.

@@ -1,5 +1,7 @@
 //! The state of one call. What changes it: `step.rs`, `caller.rs`, `end.rs`, `ticket.rs`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +56,14 @@ pub struct Call {
     pub parked: bool,
     /// It reached a voice mailbox.
     pub voicemail: bool,
+    /// The message that the caller left there: its path on the PBX, without the ending of the format.
+    #[serde(default)]
+    pub voicemail_file: Option<String>,
     /// The recording's name on the PBX.
     pub recording: Option<String>,
+    /// Channel variables that the config wants, by lower-case name. Bounded, see `step.rs`.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// The call that it turned out to be a part of.
     pub absorbed_into: Option<CallId>,
     /// What the phone book knows.
@@ -265,7 +273,9 @@ impl Call {
             held: false,
             parked: false,
             voicemail: false,
+            voicemail_file: None,
             recording: None,
+            variables: BTreeMap::new(),
             absorbed_into: None,
             lookup: Lookup::NotAsked,
             lookups_failed: 0,

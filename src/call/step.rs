@@ -7,6 +7,15 @@ use super::id::Extension;
 use super::rules::{Group, Rules, Way};
 use super::state::{Call, Lookup, Outcome, Phase, Presentation, Step, Transfer};
 
+/// How many channel variables are kept of a call.
+const VARIABLES: usize = 32;
+
+/// How long a variable's name may be, in characters.
+const VARIABLE_NAME: usize = 80;
+
+/// How much is kept of a variable's value, in characters.
+const VARIABLE_VALUE: usize = 255;
+
 impl Call {
     /// Takes one event and says what must now be done.
     ///
@@ -109,6 +118,19 @@ impl Call {
                     step.durable = true;
                 }
             }
+            Event::Variable { name, value } => self.keep_variable(name, value),
+            Event::VoicemailLeft { file, .. } => {
+                if self.up() {
+                    if self.phase == Phase::Ringing && !self.voicemail {
+                        self.voicemail = true;
+                        step.tell(now, "goes to a voice mailbox", "");
+                    }
+                    if self.watched() && self.voicemail_file.is_none() {
+                        step.tell(now, "the caller left a message", "");
+                    }
+                    self.voicemail_file = Some(file.clone());
+                }
+            }
             Event::Absorbed { into } => {
                 if self.up() {
                     step.tell(now, format!("goes on as {into}"), "it was a part of that call");
@@ -197,6 +219,17 @@ impl Call {
                 step.tell(now, format!("group {}", group.name), format!("reached by {by}"));
                 step.durable = true;
             }
+        }
+    }
+
+    /// Kept with the next commit: alone it is not worth one. What is beyond the limits is left out, for
+    /// whoever writes the dialplan may let callers say what stands in a variable.
+    fn keep_variable(&mut self, name: &str, value: &str) {
+        let known = self.variables.contains_key(name);
+        let room = self.variables.len() < VARIABLES && name.chars().count() <= VARIABLE_NAME;
+        if self.up() && (known || room) {
+            let value = value.chars().take(VARIABLE_VALUE).collect();
+            self.variables.insert(name.to_owned(), value);
         }
     }
 

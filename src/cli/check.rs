@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    Config, Crm, Environment, Finding, Mode, Secrets, Source, USUAL_PATH, UnknownCaller, ZendeskLogin,
-    written,
+    Config, Crm, Environment, Finding, Mode, ReachedBy, Secrets, Source, USUAL_PATH, UnknownCaller, WRAP_UP,
+    ZendeskLogin, written,
 };
 
 use super::Exit;
@@ -67,7 +67,11 @@ fn summary(path: &Path, config: &Config) -> String {
                 group.name,
                 group.reached_by,
                 group.crm_group,
-                written(group.wrap_up)
+                match (group.wrap_up, &group.reached_by) {
+                    (Some(time), _) => written(time),
+                    (None, ReachedBy::Queue(_)) => format!("as the queue says, else {}", written(WRAP_UP)),
+                    (None, _) => written(WRAP_UP),
+                }
             ),
         );
     }
@@ -146,7 +150,7 @@ mod tests {
   pbx       main: Asterisk at 127.0.0.1:5038 as ringdesk
   crm       Zendesk at https://example.zendesk.com/, OAuth client ringdesk
   callers   DE; unknown ones are telephone@example.com
-  group     support: queue support, Zendesk group \"support\", wrap-up 30s
+  group     support: queue support, Zendesk group \"support\", wrap-up as the queue says, else 30s
   agents    1 in this file, more from the PBX's voice mailboxes
   journal   sqlite:/var/lib/ringdesk/journal.db, 90 days
   web       http://127.0.0.1:8980/

@@ -7,7 +7,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::{ConfigFile, Exit, complain, print};
 use crate::assembly;
-use crate::call::Agent;
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Ami, Config, Environment, Mode, Source};
@@ -132,14 +131,14 @@ async fn examine_pbx(
     );
     lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
     let place = format!("PBX {} at {}:{}", ami.name, ami.host, ami.port);
-    let mut house: Option<(Vec<Agent>, Vec<String>)> = None;
+    let mut house = None;
     let mut up = 0;
     let told = async {
         loop {
             tokio::select! {
                 input = inputs.recv() => match input {
                     Some(Input::House { agents, queues, .. }) => {
-                        house = Some((agents, queues.into_iter().map(|(name, _)| name).collect()));
+                        house = Some((agents, queues));
                     }
                     Some(Input::Resynced { present, .. }) => up = present.len(),
                     Some(_) => {}
@@ -166,20 +165,21 @@ async fn examine_pbx(
     }
     match house {
         Some((agents, queues)) => {
+            let names: Vec<&str> = queues.iter().map(|(name, _)| name.as_str()).collect();
             let with_email = agents.iter().filter(|agent| agent.email.is_some()).count();
             findings.good(&format!(
                 "{place}: {} voice mailboxes, {with_email} of them with an e-mail address; queues: {}",
                 agents.len(),
-                if queues.is_empty() { "none".to_owned() } else { queues.join(", ") }
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             for group in &config.groups {
                 if let crate::config::ReachedBy::Queue(queue) = &group.reached_by
-                    && !queues.contains(queue)
+                    && !names.contains(&queue.as_str())
                 {
                     findings.wrong(&format!(
                         "group {}: the PBX has no queue `{queue}`; it has {}",
                         group.name,
-                        queues.join(", ")
+                        names.join(", ")
                     ));
                 }
             }

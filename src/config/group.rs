@@ -21,8 +21,8 @@ pub struct Group {
     pub name: String,
     /// The name of the CRM's group.
     pub crm_group: String,
-    /// How long the agent works on after the call.
-    pub wrap_up: Duration,
+    /// How long the agent works on after the call; `None`: as long as the queue says, else [`WRAP_UP`].
+    pub wrap_up: Option<Duration>,
     /// Whether its calls are recorded.
     pub record: bool,
     /// How its tickets look.
@@ -91,6 +91,9 @@ impl Did {
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How long an agent works on after the call where neither config nor queue say it.
+pub const WRAP_UP: Duration = Duration::from_secs(30);
+
 pub(super) fn read(sections: Vec<Section<'_>>, ticket: &Ticket) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut reached: BTreeSet<ReachedBy> = BTreeSet::new();
@@ -117,7 +120,7 @@ fn group(section: &mut Section<'_>, ticket: &Ticket) -> Option<(Group, Spot<Reac
     let reached_by = reached_by(section);
     let own_name = section.parsed("name", |text| values::line(text, 100)).optional();
     let crm_group = section.parsed("zendesk", |text| values::line(text, 200)).optional();
-    let wrap_up = section.duration("wrap_up", Duration::ZERO..=24 * 3_600 * SECOND).or(30 * SECOND);
+    let wrap_up = section.duration("wrap_up", Duration::ZERO..=24 * 3_600 * SECOND).optional();
     let record = section.flag("record").spot_or(false);
     let ticket = ticket.with(section);
     if record.value {

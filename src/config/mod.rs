@@ -44,7 +44,7 @@ pub use crm::{Crm, Voice, Zendesk, ZendeskLogin};
 pub use duration::written;
 pub use environment::Environment;
 pub use error::{ConfigError, Finding, Position};
-pub use group::{Did, Group, ReachedBy};
+pub use group::{Did, Group, ReachedBy, WRAP_UP};
 pub use journal::{Journal, JournalUrl};
 pub use log::{Log, LogFormat};
 pub use secret::{Secret, Secrets};

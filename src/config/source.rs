@@ -56,6 +56,8 @@ pub struct Ami {
     pub phones: Vec<Pattern>,
     /// Contexts of the dialplan in which calls from outside begin.
     pub inbound_contexts: Vec<Pattern>,
+    /// Channel variables that are kept with the call, as they are written in the config.
+    pub variables: Vec<String>,
     /// Ask the PBX to send only the events that are needed.
     pub event_filter: bool,
     /// Ask whether the caller's number may be shown.
@@ -125,6 +127,7 @@ fn ami(table: &mut Section<'_>, name: SourceName) -> Option<Ami> {
         trunks: table.list("trunks", Pattern::parse).or(Vec::new()),
         phones: table.list("phones", Pattern::parse).or(Vec::new()),
         inbound_contexts: table.list("inbound_contexts", Pattern::parse).or(defaults()),
+        variables: table.list("variables", variable).or(Vec::new()),
         event_filter: table.flag("event_filter").or(true),
         ask_presentation: table.flag("ask_presentation").or(true),
         presentation_timeout: table
@@ -140,6 +143,20 @@ fn ami(table: &mut Section<'_>, name: SourceName) -> Option<Ami> {
         ping_every: ping_every.value,
         ping_deadline: ping_deadline.value,
     })
+}
+
+/// The name of a channel variable, without the underscores that let dialled channels inherit it.
+fn variable(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('_').unwrap_or(text);
+    let name = values::line(bare.strip_prefix('_').unwrap_or(bare), 80)?;
+    if name.contains([',', '=', ' ', '$', '{', '}']) {
+        return Err(format!(
+            "{} is no name of a channel variable: write it as in the dialplan, without `${{…}}`, such as \
+             \"CRM_ID\"",
+            shown(text)
+        ));
+    }
+    Ok(name)
 }
 
 /// The next ping must not be due while the last one is still waited for.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,7 @@ pub struct House {
     pub last_refresh: Option<Timestamp>,
     /// Why the last reading failed; `None` when it went well.
     pub last_error: Option<String>,
+    wrap_ups: HashMap<String, SignedDuration>,
     rows: HashMap<Extension, usize>,
     index: Arc<Index>,
 }
@@ -63,6 +64,11 @@ impl House {
     /// The groups: those of the config in its order, then the PBX's other queues.
     pub fn groups(&self) -> &[MatchedGroup] {
         &self.matching.groups
+    }
+
+    /// The wrap-up time of a queue, where a PBX tells one; of queues of the same name the longest.
+    pub fn wrap_up(&self, queue: &str) -> Option<SignedDuration> {
+        self.wrap_ups.get(queue).copied()
     }
 
     fn agent_id(&self, agent: &Agent) -> Option<PersonId> {
@@ -85,12 +91,15 @@ struct Inner {
     refresh_now: Notify,
 }
 
+/// What one PBX told: its users, and its queues with their wrap-up times.
+type OfPbx = (Vec<Agent>, Vec<(String, Option<SignedDuration>)>);
+
 /// What was told so far, from each side; the house is made of it anew at every change.
 #[derive(Default)]
 struct Parts {
     csv: Vec<Agent>,
     csv_problems: Vec<Problem>,
-    pbxs: BTreeMap<SourceName, (Vec<Agent>, Vec<String>)>,
+    pbxs: BTreeMap<SourceName, OfPbx>,
     index: Option<Arc<Index>>,
     default_user: Option<PersonId>,
     default_user_problem: Option<Problem>,
@@ -156,8 +165,14 @@ impl Directory {
         self.0.house.subscribe()
     }
 
-    /// Takes what a PBX tells about its users and queues, instead of what it told before.
-    pub fn pbx_tells(&self, source: SourceName, agents: Vec<Agent>, queues: Vec<String>) {
+    /// Takes what a PBX tells about its users and its queues with their wrap-up times, instead of what it
+    /// told before.
+    pub fn pbx_tells(
+        &self,
+        source: SourceName,
+        agents: Vec<Agent>,
+        queues: Vec<(String, Option<SignedDuration>)>,
+    ) {
         let mut parts = self.0.parts();
         parts.pbxs.insert(source, (agents, queues));
         self.0.publish(&mut parts);
@@ -311,12 +326,18 @@ impl Inner {
     /// Matches anew and shows the result.
     fn publish(&self, parts: &mut Parts) {
         let rules = self.rules();
+        let mut wrap_ups = HashMap::new();
         let mut told = Told { groups: rules.groups.clone(), ..Told::default() };
         told.agents.extend(rules.agents.iter().map(|agent| (ToldBy::Config, agent.clone())));
         told.agents.extend(parts.csv.iter().map(|agent| (ToldBy::Csv, agent.clone())));
         for (source, (agents, queues)) in &parts.pbxs {
             told.agents.extend(agents.iter().map(|agent| (ToldBy::Pbx(source.clone()), agent.clone())));
-            told.queues.extend(queues.iter().map(|queue| (source.clone(), queue.clone())));
+            told.queues.extend(queues.iter().map(|(queue, _)| (source.clone(), queue.clone())));
+            for (queue, wrap_up) in queues {
+                let Some(wrap_up) = wrap_up else { continue };
+                let longest: &mut SignedDuration = wrap_ups.entry(queue.clone()).or_default();
+                *longest = (*longest).max(*wrap_up);
+            }
         }
         let index = parts.index.clone().unwrap_or_default();
         let mut matching = match_house(&told, &index);
@@ -346,6 +367,7 @@ impl Inner {
             default_user: parts.default_user,
             last_refresh: parts.last_refresh,
             last_error: parts.last_error.clone(),
+            wrap_ups,
             rows,
             index,
         }));

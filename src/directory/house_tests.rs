@@ -96,7 +96,11 @@ async fn a_house_is_known_before_the_crm_is_and_matched_after() {
 async fn what_a_pbx_tells_replaces_what_it_told_before() {
     let (directory, office) = directory(Office::default(), None);
     directory.refresh().await.unwrap();
-    directory.pbx_tells(main_pbx(), vec![agent("202", Some("anna@example.com"))], vec!["sales".to_owned()]);
+    directory.pbx_tells(
+        main_pbx(),
+        vec![agent("202", Some("anna@example.com"))],
+        vec![("sales".to_owned(), None)],
+    );
     assert_eq!(directory.agent(&agent("202", None)), Some(PersonId(1)));
     assert_eq!(directory.house().groups().len(), 2);
     directory.pbx_tells(main_pbx(), vec![agent("203", None)], vec![]);
@@ -105,6 +109,25 @@ async fn what_a_pbx_tells_replaces_what_it_told_before() {
     assert_eq!(house.groups().len(), 1);
     assert!(matches!(house.matching.problems.as_slice(), [Problem::NoEmail { .. }]));
     assert_eq!(office.asked.load(Ordering::SeqCst), 1, "the CRM need not be asked for that");
+}
+
+#[tokio::test]
+async fn the_wrap_up_times_of_queues_are_those_that_a_pbx_told_last() {
+    let (directory, _) = directory(Office::default(), None);
+    let mut house = directory.watch();
+    let seconds = |seconds| Some(SignedDuration::from_secs(seconds));
+    let tell = |source: &str, wrap_up| {
+        let queues = vec![("sales".to_owned(), wrap_up), ("support".to_owned(), None)];
+        directory.pbx_tells(source.to_owned().try_into().unwrap(), vec![], queues);
+    };
+    tell("main", seconds(15));
+    assert!(house.has_changed().unwrap(), "the rules are made anew");
+    assert_eq!(house.borrow_and_update().wrap_up("sales"), seconds(15));
+    assert_eq!(house.borrow().wrap_up("support"), None);
+    tell("branch", seconds(10));
+    assert_eq!(directory.house().wrap_up("sales"), seconds(15), "of two queues of one name the longer time");
+    tell("main", None);
+    assert_eq!(directory.house().wrap_up("sales"), seconds(10));
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 pub mod ami;
 pub mod reconnect;
 
+use jiff::SignedDuration;
+
 use crate::call::{Agent, CallId, Heard, SourceName};
 
 /// What a source tells the desk.
@@ -27,7 +29,7 @@ pub enum Input {
         source: SourceName,
         /// Users with their extensions and e-mail addresses.
         agents: Vec<Agent>,
-        /// Queues: name and wrap-up time in seconds, where the PBX tells it.
-        queues: Vec<(String, Option<u32>)>,
+        /// Queues: name and wrap-up time, where the PBX tells it.
+        queues: Vec<(String, Option<SignedDuration>)>,
     },
 }

@@ -59,7 +59,10 @@ pub(super) fn say(
     now: Timestamp,
 ) -> Vec<Value> {
     let mut said = Vec::new();
-    if !voice.is_null() {
+    if voice["type"] == "TpeVoiceComment" {
+        // Made by `calls`; no client can send one, the file has no such key in `voice_comment`.
+        said.push(voice.clone());
+    } else if !voice.is_null() {
         said.push(voice_comment(world, voice, speaker, now));
     }
     if !is_blank(comment) {
@@ -123,8 +126,7 @@ fn voice_comment(world: &mut World, wish: &Value, speaker: &Speaker, now: Timest
         "type": "VoiceComment",
         "author_id": wish["answered_by_id"].as_u64().unwrap_or(speaker.author),
         "body": body,
-        "html_body": format!("<div class=\"zd-comment\" dir=\"auto\"><p dir=\"auto\">{}</p></div>",
-            escape(&body).replace('\n', "<br>")),
+        "html_body": html(&body),
         "plain_body": body,
         "public": wish["public"].as_bool().unwrap_or(speaker.public),
         "data": wish,
@@ -138,6 +140,12 @@ fn voice_comment(world: &mut World, wish: &Value, speaker: &Speaker, now: Timest
         "created_at": stamp(now),
         "metadata": {"system": {}, "custom": {}},
     })
+}
+
+/// A plain text as the HTML of a comment, one paragraph.
+pub(super) fn html(body: &str) -> String {
+    let text = escape(body).replace('\n', "<br>");
+    format!("<div class=\"zd-comment\" dir=\"auto\"><p dir=\"auto\">{text}</p></div>")
 }
 
 /// Writes the audit of a change: what was said, then each field that differs.
@@ -168,11 +176,11 @@ pub(super) fn audit(
     }
     for (name, value) in after.iter().filter(|(name, value)| before.get(*name) != Some(value)) {
         let id = world.fresh_id();
-        events.push(match before.get(name) {
-            None => json!({"id": id, "type": "Create", "value": value, "field_name": name}),
-            Some(old) => {
-                json!({"id": id, "type": "Change", "value": value, "field_name": name, "previous_value": old})
-            }
+        events.push(if before.is_empty() {
+            json!({"id": id, "type": "Create", "value": value, "field_name": name})
+        } else {
+            let old = before.get(name);
+            json!({"id": id, "type": "Change", "value": value, "field_name": name, "previous_value": old})
         });
     }
     let system = json!({"client": null, "ip_address": "127.0.0.1", "location": null, "latitude": null, "longitude": null});
@@ -183,7 +191,7 @@ pub(super) fn audit(
         "author_id": author,
         "metadata": {"system": system, "custom": {}},
         "events": events,
-        "via": {"channel": "api", "source": {"from": {}, "to": {}, "rel": null}},
+        "via": world.via(),
     });
     if let Some(ticket) = world.tickets.get_mut(&ticket) {
         ticket.audits.push(audit.clone());

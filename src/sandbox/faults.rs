@@ -316,7 +316,21 @@ mod tests {
 
     #[test]
     fn every_name_of_the_manual_is_known_and_nothing_else() {
-        let samples = ["1", "409", "404", "off", "on", "de", "refused", "anonymous", "team", "none", "2s"];
+        let samples = [
+            "1",
+            "409",
+            "404",
+            "422",
+            "off",
+            "private",
+            "on",
+            "de",
+            "refused",
+            "anonymous",
+            "team",
+            "none",
+            "2s",
+        ];
         let mut names = 0;
         for (entry, ..) in HELP {
             for name in entry.split(" | ") {

@@ -57,6 +57,11 @@ fn line_of(world: &World, number: &str) -> Option<u64> {
     lines.find(|line| line.value == number).map(|line| line.user_id)
 }
 
+/// This number is somebody's direct line.
+pub(super) fn is_line(world: &World, number: &str) -> bool {
+    line_of(world, number).is_some()
+}
+
 /// A second number of somebody with a direct line becomes an identity and so must be unique.
 pub(super) fn check_second_line(
     world: &World,

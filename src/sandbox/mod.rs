@@ -5,43 +5,52 @@
 //! refused, and both can be seen in `GET /_sandbox/state`. Where nothing is published the choice is
 //! a switch or says so in a comment. Everything lives in memory.
 //!
-//! A request goes `line` → `serve` (`faults`) → `routes` (`auth`, `limits`, `openapi`) → the file of its
-//! record (`people`, `lines`, `export`, `find`, `groups`, `tickets` with `rules` and `comments`, `voice`,
-//! `uploads`) → `world`, and comes back by `shapes`.
+//! A request goes `line` → `serve` (`faults`) → `routes` (`auth`, `limits`, `bodies`) → the file of its
+//! record (`people`, `lines`, `export`, `find`, `groups`, `tickets` with `rules`, `fields` and `comments`, `lists`,
+//! `voice`, `calls`, `uploads`, …) → `world`, and comes back by `shapes`.
 //!
-//! Deliberately absent so far: jobs, the Calls API, webhooks, the browser half of OAuth, custom
-//! fields and forms of tickets.
+//! Deliberately absent so far: jobs, webhooks, the browser half of OAuth, forms of tickets.
 //!
 //! # Controls
 //! - `GET /_sandbox/state`: `users` (with `identities`), `groups`, `group_memberships`, `tickets`
-//!   (with `comments`, `audits`), `uploads`, `screen_pops` (`agent_id`, `ticket_id` or `user_id`,
+//!   (with `comments`, `audits`), `calls` (with `comments`: `ticket_id`, `comment_id`), `uploads`, `screen_pops` (`agent_id`, `ticket_id` or `user_id`,
 //!   `at`), `requests` (`method`, `path`, `query`, `status` — null when nothing was done, told also when a fault kept the answer back —, `at`,
 //!   `body`, `idempotency_key`?, `fault`?), `warnings` (`kind` body or query, `method`, `path`,
 //!   `keys`, `at`), `faults`, `counters`.
 //! - `GET /_sandbox/counters`: the `counters` of the state alone.
 //! - `POST /_sandbox/faults` with `{"NAME": VALUE, …}`, names as in [`FAULTS`].
+//! - `POST /_sandbox/as_agent` with `{"method", "path", "body", "as"}`: see [`Sandbox::as_agent`].
 //! - `POST /_sandbox/reset`: as at the start.
 
 mod auth;
+mod bodies;
+mod by_hand;
+mod calls;
 mod code64;
 mod comments;
+mod definitions;
 mod exchange;
 mod export;
+mod farewell;
 mod faults;
+mod fields;
 mod find;
 mod groups;
 mod idempotency;
 mod limits;
 mod line;
 mod lines;
+mod lists;
 pub mod openapi;
 mod paging;
 mod people;
 mod routes;
 mod rules;
 mod seed;
+mod seed_fields;
 mod serve;
 mod shapes;
+mod state;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -57,8 +66,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+pub use by_hand::ByHandError;
 pub use faults::FaultError;
-pub use seed::{Seed, SeedClient, SeedError, SeedGroup, SeedIdentity, SeedTicket, SeedUser};
+pub use seed::{
+    Seed, SeedApp, SeedChoice, SeedClient, SeedError, SeedField, SeedGroup, SeedIdentity, SeedTicket,
+    SeedUser,
+};
 pub use switches::HELP as FAULTS;
 
 use crate::clock::Clock;
@@ -150,6 +163,20 @@ impl Sandbox {
     /// When the name or value is not known.
     pub fn set_fault(&self, name: &str, value: impl Into<Value>) -> Result<(), FaultError> {
         self.set_faults([(name, value.into())])
+    }
+
+    /// Does what a person would do in the browser meanwhile: a request of the API, as the first admin, that is not
+    /// among [`Sandbox::state`]'s requests, counts in no limit and is struck by no fault. `path` is without `/api/v2`;
+    /// `Value::Null` is no body.
+    ///
+    /// # Errors
+    /// When the API refuses it, or does not know a part of it.
+    pub fn as_agent(&self, method: &str, path: &str, body: Value) -> Result<Value, ByHandError> {
+        let mut order = json!({"method": method, "path": path});
+        if !body.is_null() {
+            order["body"] = body;
+        }
+        by_hand::outcome(self.house.by_hand(&order))
     }
 
     /// Ends every line and waits until nothing runs any more.

@@ -1,10 +1,11 @@
-//! Users: show, list, create, update, delete.
+//! Users: show, list, create, update.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/ticketing/users/users/> and recordings.
 
 use serde_json::{Map, Value, json};
 
 use super::exchange::{Answer, Lang, Outcome};
+use super::fields;
 use super::lines::{self, Taken};
 use super::paging::{self, Ways};
 use super::routes::Visit;
@@ -91,7 +92,7 @@ pub(super) fn show_many(world: &mut World, visit: &Visit<'_>) -> Outcome {
         list.as_ref().is_some_and(|list| list.iter().any(|one| one == value))
     };
     let chosen = world.users.values().filter(|user| {
-        (user.active || deleted_too)
+        (user.active || deleted_too && !user.merged_away)
             && (has(&ids, &user.id.to_string())
                 || user.external_id.as_deref().is_some_and(|own| has(&externals, own)))
     });
@@ -100,10 +101,16 @@ pub(super) fn show_many(world: &mut World, visit: &Visit<'_>) -> Outcome {
     Ok(users_answer(world, visit, page))
 }
 
+/// A user who can be seen: deleted ones can, those merged away as the switch says.
+pub(super) fn shown(world: &World, id: u64) -> Result<&User, Answer> {
+    let seen = |user: &&User| !user.merged_away || world.switches.merged_user_shown;
+    world.users.get(&id).filter(seen).ok_or_else(|| world.switches.lang.not_found())
+}
+
 /// `GET /users/{id}`: deleted ones are shown with `active: false`.
 pub(super) fn show(world: &mut World, visit: &Visit<'_>) -> Outcome {
     let id = visit.number(0);
-    let user = world.users.get(&id).ok_or_else(|| world.switches.lang.not_found())?;
+    let user = shown(world, id)?;
     let mut frame = Map::new();
     frame.insert("user".to_owned(), world.user_json(user));
     beside(world, visit, &[id], &mut frame);
@@ -126,6 +133,7 @@ pub(super) fn create(world: &mut World, visit: &Visit<'_>) -> Outcome {
         lines::check_email(world, email, None)?;
     }
     check_external_id(world, wish, None)?;
+    let fields = fields::of_user(world, wish)?;
     let phone = wish["phone"].as_str().filter(|phone| !phone.trim().is_empty());
     let phone = phone.map(|phone| lines::checked_phone(world, phone, "phone")).transpose()?;
     let more = wish["identities"].as_array().cloned().unwrap_or_default();
@@ -141,7 +149,7 @@ pub(super) fn create(world: &mut World, visit: &Visit<'_>) -> Outcome {
     user.suspended = wish["suspended"] == true;
     user.verified = wish["verified"] == true;
     world.users.insert(id, user);
-    take_plain(world, id, wish);
+    take_plain(world, id, wish, fields);
     if let Some(email) = wish["email"].as_str() {
         lines::add_email(world, id, email, wish["verified"] == true, now);
     }
@@ -194,6 +202,7 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
         lines::check_email(world, email, Some(id))?;
     }
     check_external_id(world, wish, Some(id))?;
+    let fields = fields::of_user(world, wish)?;
     // A phone that cannot be stored refuses the whole update, before anything is changed.
     let phone = match wish.get("phone") {
         None => None,
@@ -230,7 +239,7 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
             user.verified = verified;
         }
     }
-    take_plain(world, id, wish);
+    take_plain(world, id, wish, fields);
     if let Some(email) = email {
         // Adds a secondary address; only a user without any gets it as the primary one.
         lines::add_email(world, id, email, wish["verified"] == true, now);
@@ -251,117 +260,15 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
     Ok(Answer::json(200, json!({"user": shown})))
 }
 
-/// `DELETE /users/{id}`: 200 with the user and `active: false`; identities are freed.
-pub(super) fn delete(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let lang = world.switches.lang;
-    let id = visit.number(0);
-    world.users.get(&id).filter(|user| user.active).ok_or_else(|| lang.not_found())?;
-    let open = world
-        .tickets
-        .values()
-        .filter(|ticket| ticket.requester_id == id && ticket.status != "closed" && !ticket.deleted)
-        .count();
-    if open > 0 {
-        return Err(lang.invalid(
-            "base",
-            None,
-            &format!("User is requester on {open} ticket(s) that are not closed."),
-            &format!("Der Benutzer ist Anfragender von {open} nicht geschlossenen Tickets."),
-        ));
-    }
-    if let Some(user) = world.users.get_mut(&id) {
-        user.active = false;
-    }
-    world.identities.retain(|_, identity| identity.user_id != id);
-    world.memberships.retain(|_, membership| membership.user_id != id);
-    world.touch_user(id, visit.now);
-    let shown = world.user_json(&world.users[&id]);
-    Ok(Answer::json(200, json!({"user": shown})))
-}
-
-/// `PUT /users/{loser}/merge {"user": {"id": winner}}`: the path's user goes, the body's stays.
-pub(super) fn merge(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let lang = world.switches.lang;
-    let loser = visit.number(0);
-    let winner = visit.body["user"]["id"].as_u64().unwrap_or_default();
-    for id in [loser, winner] {
-        world.users.get(&id).filter(|user| user.active).ok_or_else(|| lang.not_found())?;
-    }
-    let both_end_users = [loser, winner].iter().all(|id| world.users[id].role == Role::EndUser);
-    if loser == winner || !both_end_users {
-        return Err(lang.forbidden());
-    }
-    let now = visit.now;
-    // Tickets change their requester without their `updated_at` moving: no trigger hears of it.
-    for ticket in world.tickets.values_mut().filter(|ticket| ticket.requester_id == loser) {
-        ticket.requester_id = winner;
-    }
-    let (phone, shared) = (world.users[&loser].phone.clone(), world.users[&loser].shared_phone);
-    let moved: Vec<u64> = world.identities_of(loser).map(|identity| identity.id).collect();
-    for id in moved {
-        if let Some(identity) = world.identities.get_mut(&id) {
-            identity.user_id = winner;
-            identity.primary = false;
-        }
-    }
-    let takes_email = world.users[&winner].email.is_none();
-    let email = world.users[&loser].email.clone().filter(|_| takes_email);
-    if let Some(user) = world.users.get_mut(&winner) {
-        if let Some(email) = email {
-            user.email = Some(email);
-        }
-        if user.phone.is_none() && phone.is_some() {
-            (user.phone, user.shared_phone) = (phone, shared);
-        }
-    }
-    if let Some(user) = world.users.get_mut(&loser) {
-        user.name = "Permanently Deleted User".to_owned();
-        (user.email, user.phone, user.shared_phone) = (None, None, None);
-        user.external_id = None;
-        user.active = false;
-    }
-    for id in [loser, winner] {
-        world.touch_user(id, now);
-    }
-    let shown = world.user_json(&world.users[&winner]);
-    Ok(Answer::json(200, json!({"user": shown})))
-}
-
-/// `GET /user_fields`.
-pub(super) fn fields(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let ids = (1..=world.user_fields.len() as u64).collect();
-    let page = paging::page(visit.ask, &world.url, world.switches.lang, ids, Ways::Both)?;
-    let mut frame = page.frame;
-    let shown = page.ids.iter().filter_map(|id| {
-        let field = world.user_fields.get(usize::try_from(id - 1).ok()?)?;
-        let title = field["title"].as_str().or(field["key"].as_str())?;
-        Some(json!({
-            "url": format!("{}/api/v2/user_fields/{id}.json", world.url), "id": id, "type": field["type"],
-            "key": field["key"], "title": title, "raw_title": title, "description": "", "raw_description": "",
-            "position": id, "active": true, "system": false, "regexp_for_validation": null,
-            "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z",
-        }))
-    });
-    let shown = shown.collect();
-    frame.insert("user_fields".to_owned(), Value::Array(shown));
-    Ok(Answer::json(200, Value::Object(frame)))
-}
-
-/// Stores what nothing acts upon. Values of unknown user fields are dropped.
-fn take_plain(world: &mut World, id: u64, wish: &Value) {
-    let known: Vec<String> =
-        world.user_fields.iter().filter_map(|field| field["key"].as_str().map(str::to_owned)).collect();
+/// Stores what nothing acts upon, and the values of user fields, which have been checked.
+fn take_plain(world: &mut World, id: u64, wish: &Value, fields: Vec<(String, Value)>) {
     let Some(user) = world.users.get_mut(&id) else { return };
     for key in PLAIN {
         if let Some(value) = wish.get(key) {
             user.plain.insert(key.to_owned(), value.clone());
         }
     }
-    if let Some(Value::Object(fields)) = wish.get("user_fields") {
-        for (key, value) in fields.iter().filter(|(key, _)| known.contains(key)) {
-            user.user_fields.insert(key.clone(), value.clone());
-        }
-    }
+    user.user_fields.extend(fields);
     if let Some(group) = wish["default_group_id"].as_u64() {
         user.default_group_id = Some(group);
     }

@@ -3,10 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::auth::{self, Caller, Who};
+use super::auth::{self, Caller};
 use super::exchange::{Answer, Ask, Lang, Outcome, stamp};
 use super::world::{Role, World};
-use super::{comments, export, find, groups, idempotency, lines, openapi, people, tickets, uploads, voice};
+use super::{
+    bodies, calls, comments, definitions, export, farewell, find, groups, idempotency, lines, lists, openapi,
+    people, tickets, uploads, voice,
+};
 
 /// A request that has passed the door.
 #[derive(Debug)]
@@ -37,17 +40,8 @@ impl Visit<'_> {
 
     /// 400: a parameter that must be there is not.
     pub fn lacks(&self, lang: Lang, name: &str) -> Answer {
-        lacks(lang, name)
+        bodies::lacks(lang, name)
     }
-}
-
-fn lacks(lang: Lang, name: &str) -> Answer {
-    lang.shape_a(
-        400,
-        "RequiredParameterMissing",
-        &format!("Required parameter {name} is missing"),
-        &format!("Der Parameter {name} fehlt"),
-    )
 }
 
 type Run = fn(&mut World, &Visit<'_>) -> Outcome;
@@ -83,8 +77,10 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/v2/users/show_many", Agent, "users", people::show_many),
     route("GET", "/api/v2/users/{user_id}", Agent, "users", people::show),
     route("PUT", "/api/v2/users/{user_id}", Admin, "users", people::update),
-    route("DELETE", "/api/v2/users/{user_id}", Admin, "users", people::delete),
-    route("PUT", "/api/v2/users/{user_id}/merge", Admin, "users", people::merge),
+    route("DELETE", "/api/v2/users/{user_id}", Admin, "users", farewell::delete),
+    route("PUT", "/api/v2/users/{user_id}/merge", Admin, "users", farewell::merge),
+    route("GET", "/api/v2/users/{user_id}/related", Agent, "users", lists::related),
+    route("GET", "/api/v2/users/{user_id}/tickets/requested", Agent, "tickets", lists::requested),
     route("GET", "/api/v2/users/{user_id}/groups", Agent, "groups", groups::of_user),
     route("GET", "/api/v2/users/{user_id}/group_memberships", Agent, "groups", groups::memberships_of_user),
     route("GET", "/api/v2/users/{user_id}/identities", Agent, "users", lines::list),
@@ -99,7 +95,7 @@ const ROUTES: &[Route] = &[
         "users",
         lines::make_primary,
     ),
-    route("GET", "/api/v2/user_fields", Agent, "users", people::fields),
+    route("GET", "/api/v2/user_fields", Agent, "users", definitions::of_users),
     route("GET", "/api/v2/incremental/users/cursor", Admin, "users", export::users),
     route("GET", "/api/v2/groups", Agent, "groups", groups::list),
     route("POST", "/api/v2/groups", Admin, "groups", groups::create),
@@ -123,11 +119,11 @@ const ROUTES: &[Route] = &[
     ),
     route("GET", "/api/v2/search", Agent, "", find::search),
     route("GET", "/api/v2/search/count", Agent, "", find::count),
-    route("GET", "/api/v2/tickets", Agent, "tickets", tickets::list),
+    route("GET", "/api/v2/tickets", Agent, "tickets", lists::list),
     route("POST", "/api/v2/tickets", Agent, "tickets", tickets::create),
-    route("GET", "/api/v2/tickets/count", Agent, "tickets", tickets::count),
-    route("GET", "/api/v2/tickets/show_many", Agent, "tickets", tickets::show_many),
-    route("GET", "/api/v2/tickets/{ticket_id}", Agent, "tickets", tickets::show),
+    route("GET", "/api/v2/tickets/count", Agent, "tickets", lists::count),
+    route("GET", "/api/v2/tickets/show_many", Agent, "tickets", lists::show_many),
+    route("GET", "/api/v2/tickets/{ticket_id}", Agent, "tickets", lists::show),
     route("PUT", "/api/v2/tickets/{ticket_id}", Agent, "tickets", tickets::update),
     route("DELETE", "/api/v2/tickets/{ticket_id}", Admin, "tickets", tickets::delete),
     route("GET", "/api/v2/tickets/{ticket_id}/comments", Agent, "tickets", comments::list),
@@ -136,6 +132,12 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/v2/tickets/{ticket_id}/tags", Agent, "tickets", tickets::change_tags),
     route("PUT", "/api/v2/tickets/{ticket_id}/tags", Agent, "tickets", tickets::change_tags),
     route("DELETE", "/api/v2/tickets/{ticket_id}/tags", Agent, "tickets", tickets::change_tags),
+    route("GET", "/api/v2/ticket_fields", Agent, "", definitions::of_tickets),
+    route("GET", "/api/v2/ticket_fields/{ticket_field_id}", Agent, "", definitions::of_ticket),
+    route("POST", "/api/v2/calls", Agent, "", calls::create),
+    route("GET", "/api/v2/calls/{call_id}", Agent, "", calls::show),
+    route("PATCH", "/api/v2/calls/{call_id}", Agent, "", calls::update),
+    route("POST", "/api/v2/calls/{call_id}/comments", Agent, "", calls::comment),
     route("POST", "/api/v2/channels/voice/tickets", Agent, "", voice::create),
     route(
         "POST",
@@ -215,16 +217,20 @@ pub(super) fn perform(world: &mut World, ask: &Ask, now: Timestamp) -> Answer {
         ("DELETE", ["oauth", "tokens", "current"]) => {
             auth::admit(who, lang).and_then(|_| auth::revoke_token(world, ask))
         }
-        _ => admitted(world, ask, who, &segments, now),
+        _ => auth::admit(who, lang).and_then(|caller| admitted(world, ask, caller, &segments, now)),
     };
     let mut answer = outcome.unwrap_or_else(|refusal| refusal);
     answer.headers.extend(headers);
     answer
 }
 
-fn admitted(world: &mut World, ask: &Ask, who: Who, segments: &[String], now: Timestamp) -> Outcome {
+/// Does one request whose log-in needs no proof.
+pub(super) fn perform_as(world: &mut World, ask: &Ask, caller: Caller, now: Timestamp) -> Answer {
+    admitted(world, ask, caller, &segments(&ask.path), now).unwrap_or_else(|refusal| refusal)
+}
+
+fn admitted(world: &mut World, ask: &Ask, caller: Caller, segments: &[String], now: Timestamp) -> Outcome {
     let lang = world.switches.lang;
-    let caller = auth::admit(who, lang)?;
     let found = ROUTES.iter().find_map(|route| {
         (route.method == ask.method)
             .then(|| parameters(route.template, segments).map(|found| (route, found)))?
@@ -241,9 +247,9 @@ fn admitted(world: &mut World, ask: &Ask, who: Who, segments: &[String], now: Ti
     if !enough {
         return Err(lang.forbidden());
     }
-    if route.template.starts_with("/api/v2/channels/voice/")
-        && let Some(refusal) = voice::refused(world)
-    {
+    let voice =
+        ["/api/v2/channels/voice/", "/api/v2/calls"].iter().any(|way| route.template.starts_with(way));
+    if voice && let Some(refusal) = voice::refused(world) {
         return Err(refusal);
     }
     let (mut numbers, mut words) = (Vec::new(), Vec::new());
@@ -262,7 +268,7 @@ fn admitted(world: &mut World, ask: &Ask, who: Who, segments: &[String], now: Ti
     }
     let strange = openapi::unknown_parameters(&ask.method, route.template, &ask.query);
     world.warn("query", &ask.method, &ask.path, &strange, now);
-    let (body, warning) = checked_body(world, ask, route, now)?;
+    let (body, warning) = bodies::checked(world, ask, route.template, now)?;
 
     let id = numbers.first().copied().unwrap_or_default();
     let switches = world.switches.clone();
@@ -284,79 +290,6 @@ fn admitted(world: &mut World, ask: &Ask, who: Who, segments: &[String], now: Ti
     }
 }
 
-/// Reads the body and holds it against the OpenAPI file. Unknown keys are dropped with a header,
-/// wrong types refused with 400, values outside their list with 422.
-fn checked_body(
-    world: &mut World,
-    ask: &Ask,
-    route: &Route,
-    now: Timestamp,
-) -> Result<(Value, Option<String>), Answer> {
-    let lang = world.switches.lang;
-    let Some(schema) = openapi::request_schema(&ask.method, route.template) else {
-        return Ok((Value::Null, None));
-    };
-    let kind = ask.header("content-type").unwrap_or_default();
-    let form = kind.starts_with("application/x-www-form-urlencoded");
-    let mut body = if ask.body.is_empty() {
-        json!({})
-    } else if form && route.template == "/api/v2/channels/voice/tickets" {
-        voice::from_form(&ask.body)
-    } else if kind.starts_with("application/json") {
-        serde_json::from_slice::<Value>(&ask.body).ok().filter(Value::is_object).ok_or_else(|| {
-            lang.shape_a(
-                400,
-                "InvalidJSON",
-                "The body is not valid JSON",
-                "Der Inhalt ist kein gültiges JSON",
-            )
-        })?
-    } else {
-        // Without a content type it knows the server sees no parameters at all.
-        json!({})
-    };
-    let findings = openapi::clean(schema, &mut body);
-    world.warn("body", &ask.method, &ask.path, &findings.unpermitted, now);
-    // The file forgets to demand the wrapper of tickets; without it nothing was sent.
-    let wrapper = if route.template.ends_with("/tickets") || route.template.ends_with("{ticket_id}") {
-        body.get("ticket").is_none().then_some("ticket")
-    } else {
-        None
-    };
-    if let Some(missing) = findings.missing.first().map(String::as_str).or(wrapper) {
-        return Err(lacks(lang, missing));
-    }
-    if let Some((name, wanted)) = findings.wrong_type.first() {
-        return Err(lang.wrong_type(name, wanted));
-    }
-    if let Some(name) = findings.not_listed.first() {
-        // A bad via_id is answered by the voice endpoint itself, with an empty 422.
-        let field = name.rsplit('.').next().unwrap_or(name);
-        if field == "via_id" {
-            return Err(Answer::empty(422));
-        }
-        return Err(lang.invalid(
-            field,
-            Some("InvalidValue"),
-            &format!("{field}: is not included in the list"),
-            &format!("{field}: ist kein zulässiger Wert"),
-        ));
-    }
-    let warning = (!findings.unpermitted.is_empty()).then(|| {
-        let controller = route.template.split('/').nth(3).unwrap_or_default();
-        let action = if ask.method == "POST" { "create" } else { "update" };
-        format!(
-            "{{:allowed_parameters=>{{:controller=>\"{controller}\", :action=>\"{action}\", \
-             :unpermitted_keys=>{:?}, :invalid_values=>[]}}}}",
-            findings.unpermitted
-        )
-    });
-    // Keys come from the client; a header takes visible ASCII only.
-    let warning = warning
-        .map(|text| text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect());
-    Ok((body, warning))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,11 +307,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_request_panics(
-            method in "GET|POST|PUT|DELETE",
+            method in "GET|POST|PUT|PATCH|DELETE",
             place in 0..ROUTES.len(),
             id in "[0-9]{1,20}|[a-z%+]{1,5}",
             query in "(query|page|per_page|page.after.|cursor|ids|include)=\\PC{0,40}",
-            body in "\\PC{0,60}|[{]\"(ticket|user|identity|group|tags)\":(null|5|\\[\\]|[{]\"(name|phone|comment|tags|requester)\":(null|5|\"[+*x]{0,3}\"|[{][}])[}])[}]",
+            body in "\\PC{0,60}|[{]\"(ticket|user|identity|group|tags|call|comment|title)\":(null|5|\\[\\]|[{]\"(name|phone|comment|tags|requester)\":(null|5|\"[+*x]{0,3}\"|[{][}])[}])[}]",
         ) {
             let now = Timestamp::from_second(1_795_000_000).unwrap();
             let mut world = World::default();

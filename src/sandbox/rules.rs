@@ -3,12 +3,17 @@
 //! Which pairs of group and assignee fit is documented; what a refusal of a pair looks like is not,
 //! so it has the shape of every other validation error.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::exchange::Answer;
-use super::lines;
 use super::world::{Role, User, World};
+use super::{fields, lines};
+
+/// The system field of the assignee.
+pub(super) const ASSIGNEE_FIELD: u64 = 360_000_000_007;
 
 /// Group and assignee after the wish: the assignee must be in the group.
 pub(super) fn settle(
@@ -49,26 +54,38 @@ pub(super) fn settle(
         }
         (None, None) => None,
     };
+    let stranger = || {
+        lang.invalid(
+            "assignee",
+            Some("InvalidValue"),
+            "Assignee is not a member of the group",
+            "Der Mitarbeiter gehört nicht zur Gruppe",
+        )
+    };
     Ok(match (group, assignee) {
         (Some(group), Some(Some(agent))) => {
             if !world.is_member(agent, group) {
-                return Err(lang.invalid(
-                    "assignee",
-                    Some("InvalidValue"),
-                    "Assignee is not a member of the group",
-                    "Der Mitarbeiter gehört nicht zur Gruppe",
-                ));
+                return Err(stranger());
             }
             (Some(group), Some(agent))
         }
         (None, Some(Some(agent))) => {
             let kept = old_group.filter(|&group| world.is_member(agent, group));
+            if kept.is_none() && old_group.is_some() && !world.switches.assignee_moves {
+                return Err(stranger());
+            }
             let mut own = world.memberships.values().filter(|m| m.user_id == agent);
             let default = own.clone().find(|m| m.default).or_else(|| own.next()).map(|m| m.group_id);
             (kept.or(default), Some(agent))
         }
         (Some(group), Some(None)) => (Some(group), None),
-        (Some(group), None) => (Some(group), old_assignee.filter(|&agent| world.is_member(agent, group))),
+        (Some(group), None) => {
+            let kept = old_assignee.filter(|&agent| world.is_member(agent, group));
+            if kept != old_assignee && !world.switches.group_clears {
+                return Err(stranger());
+            }
+            (Some(group), kept)
+        }
         (None, Some(None)) => (old_group, None),
         (None, None) if wish.get("group_id").is_some() => (None, None),
         (None, None) => (old_group, old_assignee),
@@ -81,6 +98,7 @@ pub(super) fn next_status(
     old: Option<&str>,
     wish: Option<&str>,
     assignee: Option<u64>,
+    values: &BTreeMap<u64, Value>,
 ) -> Result<String, Answer> {
     let lang = world.switches.lang;
     let next = wish.or(old).unwrap_or("new");
@@ -93,17 +111,56 @@ pub(super) fn next_status(
         ));
     }
     let solves = matches!(next, "solved" | "closed") && old != Some(next);
+    let mut lacking = if solves { fields::missing(world, values) } else { Vec::new() };
     if solves && assignee.is_none() && world.switches.require_assignee {
         let text = lang.say(
             "Assignee: is required when solving a ticket",
             "Mitarbeiter: ist zum Lösen eines Tickets erforderlich",
         );
-        let complaint = json!({"description": text, "error": null, "ticket_field_id": 360_000_000_007_u64,
+        let complaint = json!({"description": text, "error": null, "ticket_field_id": ASSIGNEE_FIELD,
             "ticket_field_type": "FieldAssignee"});
-        return Err(lang.invalid_record(json!({"base": [complaint]})));
+        lacking.insert(0, complaint);
+    }
+    if !lacking.is_empty() {
+        return Err(lang.invalid_record(json!({"base": lacking})));
     }
     // An assigned ticket is not new any more.
     Ok(if next == "new" && assignee.is_some() { "open" } else { next }.to_owned())
+}
+
+/// What a refused submitter is called: key, English and German.
+pub(super) const SUBMITTER: [&str; 3] = ["submitter", "Submitter is invalid", "Einsender ist ungültig"];
+/// What a refused author of a comment is called.
+pub(super) const AUTHOR: [&str; 3] = ["author", "Author is invalid", "Verfasser ist ungültig"];
+
+/// Who is named as submitter or author: an agent, or the requester. `None` when nobody is.
+pub(super) fn named(
+    world: &World,
+    wish: &Value,
+    requester: u64,
+    [field, english, german]: [&str; 3],
+) -> Result<Option<u64>, Answer> {
+    if wish.is_null() {
+        return Ok(None);
+    }
+    let fits =
+        |user: &&User| user.active && !user.suspended && (user.role != Role::EndUser || user.id == requester);
+    let user = wish.as_u64().and_then(|id| world.users.get(&id)).filter(fits);
+    let refused = || world.switches.lang.invalid(field, Some("InvalidValue"), english, german);
+    user.map(|user| Some(user.id)).ok_or_else(refused)
+}
+
+/// Whoever answered the call of a voice comment is somebody of the account: the comment is theirs.
+pub(super) fn check_answered_by(world: &World, voice: &Value) -> Result<(), Answer> {
+    match voice["answered_by_id"].as_u64() {
+        Some(id) if !world.users.contains_key(&id) => Err(world.switches.lang.invalid(
+            "voice_comment",
+            Some("InvalidValue"),
+            "Answered by is invalid",
+            "Angenommen von ist ungültig",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// For whom a ticket is wanted.

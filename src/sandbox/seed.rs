@@ -8,6 +8,11 @@
 //!   "api_tokens": ["…"],
 //!   "oauth_clients": [{"client_id": "…", "client_secret": "…", "user": "admin@example.com", "scopes": ["read", "write"]}],
 //!   "user_fields": [{"key": "phone_2", "type": "text", "title": "Second phone"}],
+//!   "ticket_fields": [{"id": 3, "type": "tagger", "title": "Outcome", "required": false, "active": true,
+//!                      "custom_field_options": [{"name": "Won", "value": "won"}]},
+//!                     {"type": "regexp", "title": "…", "regexp_for_validation": "…"},
+//!                     {"type": "checkbox", "title": "…", "tag": "…"}],
+//!   "apps": [{"id": 4, "name": "…"}],
 //!   "groups": [{"id": 1, "name": "Support", "default": true, "deleted": false}],
 //!   "users": [{"id": 2, "name": "…", "email": "…", "role": "agent", "phone": "…", "shared_phone_number": false,
 //!              "identities": [{"type": "phone_number", "value": "…"}], "groups": ["Support"],
@@ -26,6 +31,8 @@ use serde_json::{Value, json};
 use super::world::{Client, Group, Role, User, World};
 use super::{groups, lines, tickets};
 
+pub use super::seed_fields::{SeedApp, SeedChoice, SeedField};
+
 const HOUSE: &str = include_str!("../../fixtures/sandbox/seed.json");
 
 /// The contents of a new account.
@@ -36,8 +43,12 @@ pub struct Seed {
     pub api_tokens: Vec<String>,
     /// OAuth clients for `client_credentials`.
     pub oauth_clients: Vec<SeedClient>,
-    /// `key`, `type`, `title` of each user field.
-    pub user_fields: Vec<Value>,
+    /// Custom fields of users; each has a key.
+    pub user_fields: Vec<SeedField>,
+    /// Custom fields of tickets; the system's own are there anyway.
+    pub ticket_fields: Vec<SeedField>,
+    /// Registered apps, whose ids calls name.
+    pub apps: Vec<SeedApp>,
     /// Groups.
     pub groups: Vec<SeedGroup>,
     /// Users of every role.
@@ -150,7 +161,7 @@ fn end_user() -> String {
     "end-user".to_owned()
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
@@ -206,7 +217,15 @@ impl Seed {
     pub(super) fn fill(&self, world: &mut World, now: Timestamp) -> Result<(), SeedError> {
         let then = now.checked_sub(24.hours()).unwrap_or(now);
         world.api_tokens.extend(self.api_tokens.iter().cloned());
-        world.user_fields.clone_from(&self.user_fields);
+        world.apps.extend(self.apps.iter().map(|app| (app.id, app.name.clone())));
+        for field in &self.user_fields {
+            let field = field.define(world)?;
+            world.user_fields.push(field);
+        }
+        for field in &self.ticket_fields {
+            let field = field.define(world)?;
+            world.ticket_fields.push(field);
+        }
         for group in &self.groups {
             let id = group.id.unwrap_or_else(|| world.fresh_id());
             let (name, default, deleted) = (group.name.clone(), group.default, group.deleted);

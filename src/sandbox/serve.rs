@@ -18,7 +18,7 @@ use super::exchange::{Answer, Ask, Content, Lang, moment};
 use super::faults::{FaultError, Strike};
 use super::line::{Door, Line};
 use super::world::World;
-use super::{idempotency, limits, routes};
+use super::{by_hand, idempotency, limits, routes};
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
 
@@ -65,6 +65,11 @@ impl House {
             world.faults.set(&mut world.switches, name, value, self.clock.now())?;
         }
         Ok(())
+    }
+
+    /// What a person does in the browser.
+    pub(super) fn by_hand(&self, order: &Value) -> Answer {
+        by_hand::act(&mut self.world(), order, self.clock.now())
     }
 
     fn refuses_line(&self) -> bool {
@@ -218,6 +223,10 @@ impl House {
                     Err(error) => Answer::json(422, json!({"error": error.to_string()})),
                 },
                 _ => Answer::json(400, json!({"error": "write a JSON object {NAME: VALUE, …}"})),
+            },
+            ("POST", "/_sandbox/as_agent") => match serde_json::from_slice::<Value>(&ask.body) {
+                Ok(order) => self.by_hand(&order),
+                Err(_) => Answer::json(400, json!({"error": "write a JSON object"})),
             },
             ("POST", "/_sandbox/reset") => match fresh_world(&self.options, &self.url) {
                 Ok(world) => {

@@ -58,7 +58,8 @@ impl World {
         let fields: Map<String, Value> = self
             .user_fields
             .iter()
-            .filter_map(|field| field["key"].as_str())
+            .filter(|field| field.active)
+            .filter_map(|field| field.key.as_deref())
             .map(|key| (key.to_owned(), user.user_fields.get(key).cloned().unwrap_or(Value::Null)))
             .collect();
         let tags = user.plain.get("tags").cloned().unwrap_or_else(|| json!([]));
@@ -106,6 +107,10 @@ impl World {
 
     /// A ticket as the API shows it.
     pub fn ticket_json(&self, ticket: &Ticket) -> Value {
+        let value = |id: u64| ticket.custom_fields.get(&id).cloned().unwrap_or(Value::Null);
+        let active = self.ticket_fields.iter().filter(|field| field.active);
+        let fields: Vec<Value> =
+            active.map(|field| json!({"id": field.id, "value": value(field.id)})).collect();
         json!({
             "url": format!("{}/api/v2/tickets/{}.json", self.url, ticket.id),
             "id": ticket.id,
@@ -134,11 +139,11 @@ impl World {
             "is_public": ticket.is_public,
             "due_at": ticket.due_at,
             "tags": ticket.tags,
-            "custom_fields": [],
+            "custom_fields": fields,
             "satisfaction_rating": null,
             "sharing_agreement_ids": [],
             "custom_status_id": null,
-            "fields": [],
+            "fields": fields,
             "followup_ids": ticket.followup_ids,
             "ticket_form_id": null,
             "brand_id": null,

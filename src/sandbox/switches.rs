@@ -49,6 +49,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
     ),
     ("withhold_last_minute", "on|off", "the incremental export keeps back the latest minute; default on"),
     ("validate_phones", "on|off", "the account's \"validate user phone numbers\"; default off"),
+    (
+        "list_delay",
+        "DURATION",
+        "time until a change of a ticket shows in lists of a user's tickets; default 0s",
+    ),
     ("locale", "en|de", "language of every text meant for a person"),
     (
         "plan",
@@ -63,6 +68,23 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "answer while the first request with the same key is still being done",
     ),
     ("require_assignee", "on|off", "solving needs an assignee; default on"),
+    (
+        "assignee_alone",
+        "moves|422",
+        "an assignee from outside of the ticket's group takes it to the own default group, or is refused; default moves",
+    ),
+    (
+        "group_alone",
+        "clears|422",
+        "a group the assignee is not in takes the ticket from the assignee, or is refused; default clears",
+    ),
+    ("merged_user", "inactive|404", "what GET of a user answers who was merged away; default inactive"),
+    (
+        "merge_phone_only",
+        "allowed|422",
+        "whether users can be merged into one who has a phone number and no address; default allowed",
+    ),
+    ("call_comments", "private|public", "visibility of comments made by calls; default private"),
 ];
 
 /// What kind of account this is; every field is a switch of [`HELP`].
@@ -84,6 +106,12 @@ pub(super) struct Switches {
     pub limits: bool,
     pub in_flight_conflict: bool,
     pub require_assignee: bool,
+    pub assignee_moves: bool,
+    pub group_clears: bool,
+    pub merged_user_shown: bool,
+    pub merge_phone_only: bool,
+    pub call_comments_public: bool,
+    pub list_delay: Duration,
 }
 
 impl Default for Switches {
@@ -105,6 +133,12 @@ impl Default for Switches {
             limits: true,
             in_flight_conflict: true,
             require_assignee: true,
+            assignee_moves: true,
+            group_clears: true,
+            merged_user_shown: true,
+            merge_phone_only: true,
+            call_comments_public: false,
+            list_delay: Duration::ZERO,
         }
     }
 }
@@ -152,6 +186,12 @@ pub(super) fn set_switch(switches: &mut Switches, name: &str, text: &str, now: T
         "limits" => switches.limits = word("on", "off")?,
         "idempotency_in_flight" => switches.in_flight_conflict = word("409", "wait")?,
         "require_assignee" => switches.require_assignee = word("on", "off")?,
+        "assignee_alone" => switches.assignee_moves = word("moves", "422")?,
+        "group_alone" => switches.group_clears = word("clears", "422")?,
+        "merged_user" => switches.merged_user_shown = word("inactive", "404")?,
+        "merge_phone_only" => switches.merge_phone_only = word("allowed", "422")?,
+        "call_comments" => switches.call_comments_public = word("public", "private")?,
+        "list_delay" => switches.list_delay = duration(text)?,
         _ => return Some(false),
     }
     Some(true)

@@ -1,16 +1,18 @@
-//! Tickets: create, show, update, delete, lists, tags.
+//! Tickets: create, update, delete, tags.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/> and recordings.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::comments::{self, Speaker};
 use super::exchange::{Answer, Lang, Outcome};
-use super::paging::{self, Ways};
+use super::fields;
 use super::routes::Visit;
 use super::rules::{self, Requester};
-use super::world::{Role, Ticket, World};
+use super::world::{Ticket, World};
 
 /// Comments a ticket can hold.
 const MOST_COMMENTS: usize = 5000;
@@ -22,7 +24,7 @@ pub(super) fn present(world: &World, id: u64) -> Result<&Ticket, Answer> {
 
 /// `POST /tickets`.
 pub(super) fn create(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let via = json!({"channel": "api", "source": {"from": {}, "to": {}, "rel": null}});
+    let via = world.via();
     let (id, audit) = file(world, &visit.body["ticket"], visit.caller.user_id, via, visit.now)?;
     let shown = world.ticket_json(&world.tickets[&id]);
     let place = format!("{}/api/v2/tickets/{id}.json", world.url);
@@ -52,6 +54,7 @@ pub(super) fn file(
         ));
     }
     comments::check_uploads(world, &comment)?;
+    rules::check_answered_by(world, voice)?;
     let source = match wish["via_followup_source_id"].as_u64() {
         None => None,
         Some(source) => {
@@ -68,27 +71,16 @@ pub(super) fn file(
         }
     };
     let (group, assignee) = rules::settle(world, None, None, wish)?;
-    let status = rules::next_status(world, None, wish["status"].as_str(), assignee)?;
+    let (tags, values) = fields::settle(world, &[], &BTreeMap::new(), wished_tags(Vec::new(), wish), wish)?;
+    let status = rules::next_status(world, None, wish["status"].as_str(), assignee, &values)?;
     let (requester, newcomer) = match rules::requester(world, wish)? {
         Requester::Unsaid => (caller, None),
         Requester::Known(id) => (id, None),
         Requester::New { name, email } => (0, Some((name, email))),
     };
-    let submitter = match wish["submitter_id"].as_u64() {
-        None => caller,
-        Some(id) => {
-            let agent = world.users.get(&id).is_some_and(|user| user.active && user.role != Role::EndUser);
-            if !agent && id != requester {
-                return Err(lang.invalid(
-                    "submitter",
-                    Some("InvalidValue"),
-                    "Submitter is invalid",
-                    "Einsender ist ungültig",
-                ));
-            }
-            id
-        }
-    };
+    let submitter =
+        rules::named(world, &wish["submitter_id"], requester, rules::SUBMITTER)?.unwrap_or(caller);
+    let author = rules::named(world, &comment["author_id"], requester, rules::AUTHOR)?.unwrap_or(submitter);
 
     // From here on nothing is refused.
     let requester = match newcomer {
@@ -122,7 +114,8 @@ pub(super) fn file(
         group_id: group,
         organization_id: None,
         due_at: None,
-        tags: Vec::new(),
+        tags,
+        custom_fields: values,
         is_public: public,
         followup_ids: Vec::new(),
         comments: Vec::new(),
@@ -135,87 +128,15 @@ pub(super) fn file(
     let nothing = Map::new();
     let fields = audited(&ticket);
     world.tickets.insert(id, ticket);
-    let speaker = Speaker { author: submitter, via, public };
+    let speaker = Speaker { author, via, public };
     let said = comments::say(world, id, &comment, voice, &speaker, now);
     if let Some(ticket) = world.tickets.get_mut(&id) {
         ticket.description =
             ticket.comments.first().and_then(|c| c["body"].as_str()).unwrap_or("").to_owned();
     }
-    let audit = comments::audit(world, id, caller, said, &nothing, &fields, now);
+    let audit = comments::audit(world, id, author, said, &nothing, &fields, now);
+    world.list_ticket(id, now);
     Ok((id, audit))
-}
-
-/// `GET /tickets/{id}`.
-pub(super) fn show(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let ticket = present(world, visit.number(0))?;
-    let mut frame = Map::new();
-    frame.insert("ticket".to_owned(), world.ticket_json(ticket));
-    beside(world, visit, &[ticket.id], &mut frame);
-    Ok(Answer::json(200, Value::Object(frame)))
-}
-
-/// `GET /tickets`, also by `external_id`: straight from the database, without index delay.
-pub(super) fn list(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let wanted = visit.ask.param("external_id");
-    let kept = world.tickets.values().filter(|ticket| {
-        !ticket.deleted && wanted.is_none_or(|wanted| ticket.external_id.as_deref() == Some(wanted))
-    });
-    let ids = kept.map(|ticket| ticket.id).collect();
-    page(world, visit, ids)
-}
-
-/// `GET /tickets/show_many?ids=`.
-pub(super) fn show_many(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    let lang = world.switches.lang;
-    let Some(text) = visit.ask.param("ids") else { return Err(visit.lacks(lang, "ids")) };
-    let ids: Vec<u64> = text.split(',').filter_map(|id| id.trim().parse().ok()).collect();
-    if ids.len() > 100 {
-        return Err(lang.shape_a(
-            400,
-            "TooManyValues",
-            "Parameter ids cannot specify more than 100 values",
-            "Der Parameter ids darf höchstens 100 Werte haben",
-        ));
-    }
-    let ids = ids.into_iter().filter(|&id| present(world, id).is_ok()).collect();
-    page(world, visit, ids)
-}
-
-fn page(world: &World, visit: &Visit<'_>, ids: Vec<u64>) -> Outcome {
-    let page = paging::page(visit.ask, &world.url, world.switches.lang, ids, Ways::Both)?;
-    let mut frame = page.frame;
-    let shown = page.ids.iter().filter_map(|id| world.tickets.get(id));
-    frame.insert("tickets".to_owned(), shown.map(|ticket| world.ticket_json(ticket)).collect());
-    beside(world, visit, &page.ids, &mut frame);
-    Ok(Answer::json(200, Value::Object(frame)))
-}
-
-/// Side-loads: `include=users,groups`.
-fn beside(world: &World, visit: &Visit<'_>, ids: &[u64], frame: &mut Map<String, Value>) {
-    let tickets: Vec<&Ticket> = ids.iter().filter_map(|id| world.tickets.get(id)).collect();
-    for word in visit.ask.param("include").unwrap_or_default().split(',') {
-        let records: Vec<Value> = match word.trim() {
-            "users" => {
-                let named = |id: u64| {
-                    tickets
-                        .iter()
-                        .any(|t| t.requester_id == id || t.submitter_id == id || t.assignee_id == Some(id))
-                };
-                world.users.values().filter(|user| named(user.id)).map(|user| world.user_json(user)).collect()
-            }
-            "groups" => {
-                let named = |id: u64| tickets.iter().any(|ticket| ticket.group_id == Some(id));
-                world.groups.values().filter(|group| named(group.id)).map(|g| world.group_json(g)).collect()
-            }
-            _ => continue,
-        };
-        frame.insert(word.trim().to_owned(), Value::Array(records));
-    }
-}
-
-/// `GET /tickets/count`.
-pub(super) fn count(world: &mut World, visit: &Visit<'_>) -> Outcome {
-    Ok(visit.count(world.tickets.values().filter(|ticket| !ticket.deleted).count()))
 }
 
 /// `PUT /tickets/{id}`.
@@ -249,6 +170,7 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
         ));
     }
     comments::check_uploads(world, comment)?;
+    rules::check_answered_by(world, voice)?;
     let speaks = !comment.is_null() || !voice.is_null();
     if speaks && before.comments.len() >= MOST_COMMENTS {
         return Err(lang.invalid(
@@ -259,11 +181,24 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
         ));
     }
     let (group, assignee) = rules::settle(world, before.group_id, before.assignee_id, wish)?;
-    let status = rules::next_status(world, Some(&before.status), wish["status"].as_str(), assignee)?;
-    let requester = match rules::requester(world, wish)? {
-        Requester::Unsaid => before.requester_id,
+    let (tags, values) = fields::settle(
+        world,
+        &before.tags,
+        &before.custom_fields,
+        wished_tags(before.tags.clone(), wish),
+        wish,
+    )?;
+    let status = rules::next_status(world, Some(&before.status), wish["status"].as_str(), assignee, &values)?;
+    let requester = rules::requester(world, wish)?;
+    let known = match requester {
         Requester::Known(id) => id,
+        Requester::Unsaid | Requester::New { .. } => before.requester_id,
+    };
+    let author =
+        rules::named(world, &comment["author_id"], known, rules::AUTHOR)?.unwrap_or(visit.caller.user_id);
+    let requester = match requester {
         Requester::New { name, email } => rules::new_requester(world, name, email, visit.now),
+        _ => known,
     };
 
     let now = visit.now;
@@ -271,13 +206,13 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
     let mut ticket = before;
     take_plain(&mut ticket, wish);
     (ticket.group_id, ticket.assignee_id) = (group, assignee);
+    (ticket.tags, ticket.custom_fields) = (tags, values);
     ticket.status = status;
     ticket.requester_id = requester;
     let fields_after = audited(&ticket);
     let public = ticket.is_public;
     world.tickets.insert(id, ticket);
-    let via = json!({"channel": "api", "source": {"from": {}, "to": {}, "rel": null}});
-    let speaker = Speaker { author: visit.caller.user_id, via, public };
+    let speaker = Speaker { author, via: world.via(), public };
     let said = if speaks { comments::say(world, id, comment, voice, &speaker, now) } else { Vec::new() };
     // Nothing changed: 200 without an audit, and the ticket's stamp stays.
     let audit = if said.is_empty() && fields_before == fields_after {
@@ -286,7 +221,9 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
         if let Some(ticket) = world.tickets.get_mut(&id) {
             ticket.updated_at = now;
         }
-        comments::audit(world, id, visit.caller.user_id, said, &fields_before, &fields_after, now)
+        let audit = comments::audit(world, id, author, said, &fields_before, &fields_after, now);
+        world.list_ticket(id, now);
+        audit
     };
     let shown = world.ticket_json(&world.tickets[&id]);
     let mut body = json!({"ticket": shown});
@@ -302,6 +239,7 @@ pub(super) fn delete(world: &mut World, visit: &Visit<'_>) -> Outcome {
     if let Some(ticket) = world.tickets.get_mut(&id) {
         ticket.deleted = true;
     }
+    world.list_ticket(id, visit.now);
     Ok(Answer::empty(204))
 }
 
@@ -328,8 +266,9 @@ pub(super) fn change_tags(world: &mut World, visit: &Visit<'_>) -> Outcome {
         "PUT" => ticket.tags.extend(asked),
         _ => ticket.tags.retain(|tag| !asked.contains(tag)),
     }
-    ticket.tags.sort();
-    ticket.tags.dedup();
+    let (tags, values) =
+        fields::settle(world, &before.tags, &before.custom_fields, ticket.tags, &Value::Null)?;
+    (ticket.tags, ticket.custom_fields) = (tags, values);
     let (old, new) = (audited(&before), audited(&ticket));
     if old != new {
         ticket.updated_at = visit.now;
@@ -338,11 +277,12 @@ pub(super) fn change_tags(world: &mut World, visit: &Visit<'_>) -> Outcome {
     world.tickets.insert(id, ticket);
     if old != new {
         comments::audit(world, id, visit.caller.user_id, Vec::new(), &old, &new, visit.now);
+        world.list_ticket(id, visit.now);
     }
     Ok(Answer::json(if visit.ask.method == "POST" { 201 } else { 200 }, shown))
 }
 
-fn closed(lang: Lang) -> Answer {
+pub(super) fn closed(lang: Lang) -> Answer {
     lang.invalid(
         "status",
         None,
@@ -378,14 +318,15 @@ fn take_plain(ticket: &mut Ticket, wish: &Value) {
     if let Some(organization) = wish.get("organization_id") {
         ticket.organization_id = organization.as_u64();
     }
-    if wish.get("tags").is_some() {
-        ticket.tags = tags(&wish["tags"]);
-    }
-    ticket.tags.extend(tags(&wish["additional_tags"]));
+}
+
+/// The tags after the wish, before custom fields have their say.
+fn wished_tags(old: Vec<String>, wish: &Value) -> Vec<String> {
+    let mut all = if wish.get("tags").is_some() { tags(&wish["tags"]) } else { old };
+    all.extend(tags(&wish["additional_tags"]));
     let removed = tags(&wish["remove_tags"]);
-    ticket.tags.retain(|tag| !removed.contains(tag));
-    ticket.tags.sort();
-    ticket.tags.dedup();
+    all.retain(|tag| !removed.contains(tag));
+    all
 }
 
 /// The fields that an audit speaks of, as it writes them: ids are strings.
@@ -404,5 +345,6 @@ fn audited(ticket: &Ticket) -> Map<String, Value> {
         ("due_at", json!(ticket.due_at)),
         ("tags", json!(ticket.tags)),
     ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let custom = ticket.custom_fields.iter().map(|(id, value)| (id.to_string(), fields::audited(value)));
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(custom).collect()
 }

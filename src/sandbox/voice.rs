@@ -78,7 +78,7 @@ pub(super) fn show_user(world: &mut World, visit: &Visit<'_>) -> Outcome {
     Ok(Answer::empty(200))
 }
 
-fn is_agent(world: &World, id: u64) -> bool {
+pub(super) fn is_agent(world: &World, id: u64) -> bool {
     world.users.get(&id).is_some_and(|user| user.active && !user.suspended && user.role != Role::EndUser)
 }
 

@@ -6,8 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::auth::Access;
+use super::calls::Call;
 use super::exchange::{Answer, moment};
 use super::faults::Faults;
+use super::fields::Field;
 use super::limits::Limits;
 use super::switches::Switches;
 
@@ -49,6 +51,8 @@ pub(super) struct User {
     pub shared_phone: Option<bool>,
     pub external_id: Option<String>,
     pub active: bool,
+    /// Merged away: deleted for good soon.
+    pub merged_away: bool,
     pub suspended: bool,
     pub verified: bool,
     pub default_group_id: Option<u64>,
@@ -71,6 +75,7 @@ impl User {
             shared_phone: None,
             external_id: None,
             active: true,
+            merged_away: false,
             suspended: false,
             verified: false,
             default_group_id: None,
@@ -135,6 +140,8 @@ pub(super) struct Ticket {
     pub organization_id: Option<u64>,
     pub due_at: Option<String>,
     pub tags: Vec<String>,
+    /// Values of custom fields that were ever set, by the field's id.
+    pub custom_fields: BTreeMap<u64, Value>,
     pub is_public: bool,
     pub followup_ids: Vec<u64>,
     pub comments: Vec<Value>,
@@ -193,8 +200,13 @@ pub(super) struct World {
     pub groups: BTreeMap<u64, Group>,
     pub memberships: BTreeMap<u64, Membership>,
     pub tickets: BTreeMap<u64, Ticket>,
-    /// `key`, `type` and `title` of each.
-    pub user_fields: Vec<Value>,
+    /// Custom fields of tickets, in the order of their positions.
+    pub ticket_fields: Vec<Field>,
+    /// Custom fields of users, likewise.
+    pub user_fields: Vec<Field>,
+    /// Registered apps and their names, for calls.
+    pub apps: BTreeMap<u64, String>,
+    pub calls: BTreeMap<u64, Call>,
     pub uploads: Vec<Value>,
     pub api_tokens: HashSet<String>,
     pub clients: BTreeMap<String, Client>,
@@ -207,6 +219,10 @@ pub(super) struct World {
     pub in_flight: HashSet<(u64, String)>,
     /// What search knows of each user, with the time from when on it knows it.
     pub index: HashMap<u64, VecDeque<(Timestamp, User, Vec<String>)>>,
+    /// Tickets as lists show them, without comments, with the time from when on they do.
+    pub listed: HashMap<u64, VecDeque<(Timestamp, Ticket)>>,
+    /// True while somebody works in the browser, see `by_hand`.
+    pub by_hand: bool,
     /// The last id given to anything but a ticket.
     pub last_id: u64,
     /// The last ticket id given.
@@ -315,56 +331,26 @@ impl World {
         self.index_user(id, now);
     }
 
-    /// Everything, for `/_sandbox/state`.
-    pub fn state(&self) -> Value {
-        let users: Vec<Value> = self
-            .users
-            .values()
-            .map(|user| {
-                let mut shown = self.user_json(user);
-                let own = self.identities_of(user.id).map(|identity| self.identity_json(identity));
-                shown["identities"] = Value::Array(own.collect());
-                shown
-            })
-            .collect();
-        let tickets: Vec<Value> = self
-            .tickets
-            .values()
-            .map(|ticket| {
-                let mut shown = self.ticket_json(ticket);
-                shown["comments"] = Value::Array(ticket.comments.clone());
-                shown["audits"] = Value::Array(ticket.audits.clone());
-                shown["deleted"] = json!(ticket.deleted);
-                shown
-            })
-            .collect();
-        json!({
-            "users": users,
-            "groups": self.groups.values().map(|group| self.group_json(group)).collect::<Vec<_>>(),
-            "group_memberships": self.memberships.values().map(|m| self.membership_json(m)).collect::<Vec<_>>(),
-            "tickets": tickets,
-            "uploads": self.uploads,
-            "screen_pops": self.pops,
-            "requests": self.requests,
-            "warnings": self.warnings,
-            "faults": self.faults.names(),
-            "counters": self.counters_json(),
-        })
+    /// Tells the lists about a change of a ticket, after their delay.
+    pub fn list_ticket(&mut self, id: u64, now: Timestamp) {
+        let Some(ticket) = self.tickets.get(&id) else { return };
+        let shown = Ticket { comments: Vec::new(), audits: Vec::new(), ..ticket.clone() };
+        let delay = SignedDuration::try_from(self.switches.list_delay).unwrap_or_default();
+        let states = self.listed.entry(id).or_default();
+        states.push_back((now.checked_add(delay).unwrap_or(now), shown));
+        while states.len() > 1 && states[1].0 <= now {
+            states.pop_front();
+        }
     }
 
-    /// The numbers of the state alone.
-    pub fn counters_json(&self) -> Value {
-        let counters = &self.counters;
-        json!({
-            "requests": counters.requests,
-            "tickets": self.tickets.len(),
-            "users": self.users.len(),
-            "screen_pops": self.pops.len(),
-            "tokens_issued": counters.tokens_issued,
-            "idempotency_hits": counters.idempotency_hits,
-            "rate_limited": self.limits.refused,
-            "warnings": self.warnings.len(),
-            "faults": counters.faults,
-        })
+    /// A ticket as lists show it now; `None` when they have not heard of it.
+    pub fn listed(&self, id: u64, now: Timestamp) -> Option<&Ticket> {
+        self.listed.get(&id)?.iter().rev().find(|(from, _)| *from <= now).map(|(_, ticket)| ticket)
+    }
+
+    /// Where changes come from at this moment, as `via` says it.
+    pub fn via(&self) -> Value {
+        let channel = if self.by_hand { "web" } else { "api" };
+        json!({"channel": channel, "source": {"from": {}, "to": {}, "rel": null}})
     }
 }

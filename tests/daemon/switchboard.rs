@@ -221,6 +221,9 @@ impl Switchboard {
                 answer(&id, "Message: Authentication accepted\r\n")
                     + "Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"
             }
+            "Getvar" if !action["Variable"].starts_with("CALLERID") => {
+                answer(&id, &format!("Variable: {}\r\nValue: \r\n", action["Variable"]))
+            }
             "Getvar" => {
                 let value = &state.presentation;
                 answer(&id, &format!("Variable: CALLERID(num-pres)\r\nValue: {value}\r\n"))

@@ -231,15 +231,23 @@ fn a_call_shorter_than_the_word_on_its_number_still_gets_its_ticket() {
     );
 }
 
+/// What is answered for a ticket that was only observed: see [`TicketId::NONE`].
+fn pretended_ticket() -> Event {
+    Event::TicketStands(TicketStanding {
+        ticket: TicketId::NONE,
+        requester: Standing::AsDrafted,
+        popped: None,
+        pops_possible: true,
+    })
+}
+
 #[test]
 fn observed_work_that_is_only_pretended_walks_the_same_way() {
     let mut told = Told::new(house());
     for act in [arrives(MAX), joins("support"), found(7), answers("201")] {
         told.act(5, &act);
     }
-    let work = told.owed[&1].clone();
-    let event = crate::observe::pretend(&work).event;
-    let step = told.call.delivered(&work, &event, at(6), &told.rules);
+    let step = told.act(6, &Act::Does(1, pretended_ticket()));
     assert_eq!(step.effects, []);
     told.act(9, &caller_hangs_up());
     told.act(39, &Act::Waits);

@@ -6,6 +6,7 @@
 mod any_order;
 mod callers;
 mod ends;
+mod facts;
 mod restarts;
 mod texts;
 mod ways;

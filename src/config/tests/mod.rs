@@ -100,7 +100,8 @@ fn the_promised_config_works() {
         .map(|group| format!("{}: {} → {}", group.reached_by, group.name, group.crm_group))
         .collect();
     assert_eq!(groups, ["queue support: support → Support", "extension 610: sales → sales"]);
-    assert_eq!(config.groups[0].wrap_up, Duration::from_secs(30));
+    assert_eq!(config.groups[0].wrap_up, Some(Duration::from_secs(30)));
+    assert_eq!(config.groups[1].wrap_up, None);
     assert_eq!(config.groups[1].ticket, config.ticket);
     assert_eq!(config.listed_agents[0].email.as_str(), "anna.weber@example.com");
     assert_eq!(config.journal.url.to_string(), "sqlite:/var/lib/ringdesk/journal.db");
@@ -203,5 +204,19 @@ fn a_reload_says_what_needs_a_restart() {
     for (was, now, expected) in table {
         let new = parse(&changed(was, now)).unwrap();
         assert_eq!(old.needs_restart(&new), *expected, "{now}");
+    }
+}
+
+#[test]
+fn channel_variables_are_named_as_in_the_dialplan() {
+    let with = |names: &str| {
+        parse(&LEAST.replace("username = ", &format!("variables = [{names}]\nusername = ")))
+            .map_err(|error| error.to_string())
+    };
+    let Source::Ami(ami) = &with("\"CRM_ID\", \"__Language\", \"CDR(did)\"").unwrap().sources[0];
+    assert_eq!(ami.variables, ["CRM_ID", "Language", "CDR(did)"]);
+    for wrong in ["${CRM_ID}", "a,b", "a=b", "a b", "", "_"] {
+        let error = with(&format!("\"{wrong}\"")).unwrap_err();
+        assert!(error.contains("pbx.ami.variables"), "{error}");
     }
 }

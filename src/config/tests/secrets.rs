@@ -74,7 +74,7 @@ fn variables_go_over_the_file_with_the_type_of_their_key() {
         panic!()
     };
     assert_eq!(client_secret.expose(), " with blanks ");
-    assert_eq!(config.groups[1].wrap_up, Duration::from_secs(60));
+    assert_eq!(config.groups[1].wrap_up, Some(Duration::from_secs(60)));
     assert_eq!((config.log.level, config.web.listen), (tracing::Level::DEBUG, None));
 }
 

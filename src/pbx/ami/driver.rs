@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -143,6 +143,7 @@ impl Driver {
             secret: self.ami.secret.clone(),
             plain_allowed: private,
             classes: CLASSES,
+            variables: self.ami.variables.clone(),
             unwanted: if self.ami.event_filter { UNWANTED } else { &[] },
         };
         let timing = Timing {
@@ -294,7 +295,10 @@ impl Driver {
                     }
                 }
                 SessionEvent::House { agents, queues } => {
-                    self.send(Input::House { source: self.ami.name.clone(), agents, queues }).await;
+                    let seconds = |seconds: u32| SignedDuration::from_secs(i64::from(seconds));
+                    let queues = queues.into_iter().map(|(name, wrap_up)| (name, wrap_up.map(seconds)));
+                    let (source, queues) = (self.ami.name.clone(), queues.collect());
+                    self.send(Input::House { source, agents, queues }).await;
                 }
                 SessionEvent::NotAllowed { action, message } => self.not_allowed(action, &message),
                 SessionEvent::ShuttingDown => {

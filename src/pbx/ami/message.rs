@@ -28,6 +28,15 @@ pub enum Kind<'a> {
     Other,
 }
 
+/// Of which channel of an event something is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The event's own (`Channel`, `Uniqueid`).
+    Channel,
+    /// The one that is dialled (`DestChannel`, `DestUniqueid`).
+    Dialled,
+}
+
 impl<'a> Message<'a> {
     pub(super) fn new(bytes: &'a [u8], lines: &'a [Line]) -> Self {
         Self { bytes, lines }
@@ -84,6 +93,33 @@ impl<'a> Message<'a> {
     /// A value that is a number; `None` when it is none.
     pub fn number<N: std::str::FromStr>(&self, key: &str) -> Option<N> {
         std::str::from_utf8(self.get(key)?).ok()?.trim().parse().ok()
+    }
+
+    /// The channel variables that `channelvars` of manager.conf adds to an event: of which channel, name, value.
+    ///
+    /// `ChanVariable: NAME=value` and `DestChanVariable: NAME=value`; up to Asterisk 11 the channel's name stood
+    /// in brackets (`ChanVariable(SIP/201-1): NAME=value`), and other programs write the variable's there.
+    pub fn channel_variables(&self) -> impl Iterator<Item = (Of, &'a [u8], &'a [u8])> + use<'a> {
+        const KEY: &[u8] = b"ChanVariable";
+        self.fields().filter_map(|(key, value)| {
+            let (of, rest) = match key.strip_prefix(b"Dest") {
+                Some(rest) => (Of::Dialled, rest),
+                None => (Of::Channel, key),
+            };
+            let (begins, bracket) = rest.split_at_checked(KEY.len())?;
+            if !begins.eq_ignore_ascii_case(KEY) {
+                return None;
+            }
+            let inside = bracket.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")"));
+            match inside {
+                Some(name) if !name.contains(&b'/') => Some((of, name, value)),
+                None if !bracket.is_empty() => None,
+                _ => {
+                    let equals = value.iter().position(|byte| *byte == b'=')?;
+                    Some((of, &value[..equals], &value[equals + 1..]))
+                }
+            }
+        })
     }
 
     /// All keys and values in order, as they came.
@@ -153,8 +189,9 @@ pub fn unescape_name(name: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Asterisk's `ast_escape_c`, backwards. An unknown escape stays as it is.
-fn without_c_escapes(text: &str) -> String {
+/// Asterisk's `ast_escape_c`, backwards; line ends and their like become blanks. An unknown escape stays as it
+/// is.
+pub fn without_c_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {

@@ -38,6 +38,8 @@ struct Listed {
     caller_name: Option<String>,
     dialled: Option<String>,
     ring_group: Option<Extension>,
+    /// Names and values of the variables that were asked for.
+    variables: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Translate {
@@ -78,6 +80,7 @@ impl Translate {
             caller_name: caller_name(message),
             dialled: message.known("DNID").map(Cow::into_owned),
             ring_group: ring_group(message),
+            variables: variables(message),
         };
         match resync.listed.entry(id.as_ref().into()) {
             Entry::Vacant(entry) => {
@@ -88,6 +91,7 @@ impl Translate {
                 let known = entry.get_mut();
                 known.dialled = known.dialled.take().or(item.dialled);
                 known.ring_group = known.ring_group.take().or(item.ring_group);
+                known.variables.extend(item.variables);
                 known.bridge = item.bridge;
                 known.queue = item.queue.or(known.queue.take());
                 known.exten = item.exten;
@@ -121,6 +125,9 @@ impl Translate {
             if *self.calls[&key].near == **id {
                 self.announce(key, now, out);
             }
+            for (name, value) in &item.variables {
+                self.variable_listed(id, name, value, now, out);
+            }
             if let Some(queue) = &item.queue {
                 self.tell(key, Event::JoinedQueue { queue: queue.clone() }, now, out);
             }
@@ -150,6 +157,15 @@ impl Translate {
         };
         self.add_leg(birth, now, out);
     }
+}
+
+/// What `Status` tells of the variables that it was asked for. `channelvars` are looked at with each event.
+fn variables(message: &Message<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let told = message.get_all("Variable").filter_map(|variable| {
+        let equals = variable.iter().position(|byte| *byte == b'=')?;
+        Some((variable[..equals].to_vec(), variable[equals + 1..].to_vec()))
+    });
+    told.collect()
 }
 
 /// FreePBX's `NODEST`, as `Status` tells it when it is asked for (seen in 16.28 and 22.10), or either list with
@@ -185,12 +201,21 @@ mod tests {
         Event: CoreShowChannelsComplete\r\nListItems: 2\r\n\r\n";
 
     #[test]
-    fn a_ring_group_of_freepbx_that_was_answered_in_a_gap_is_known_by_its_variable() {
+    fn a_ring_group_of_freepbx_that_was_answered_in_a_gap_is_known_by_its_variable_as_are_those_of_the_config()
+     {
         let rules = ChannelRules { internal_digits: 6, ..ChannelRules::default() };
-        let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, false);
+        let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, false)
+            .with_variables(&["crm_id".to_owned(), "language".to_owned()]);
         translate.resync_begins();
         let mut framer = Framer::new();
-        framer.push(LISTS.as_bytes());
+        // Asked for with the ring group; the other leg inherited it before it was corrected.
+        let lists = LISTS.replacen(
+            "NODEST=610\r\n",
+            "NODEST=610\r\nVariable: CRM_ID=K-1\r\nVariable: language=(null)\r\n",
+            1,
+        );
+        let lists = lists.replace("NODEST=610\r\n\r\n", "NODEST=610\r\nVariable: CRM_ID=K-0\r\n\r\n");
+        framer.push(lists.as_bytes());
         let mut heard = Vec::new();
         let now = Timestamp::from_second(1_795_660_933).unwrap();
         while let Some(message) = framer.take() {
@@ -204,6 +229,7 @@ mod tests {
             matches!(&events[0], Event::Arrived { dialled, .. } if dialled == "+493023125610"),
             "{events:?}"
         );
-        assert_eq!(events[1..], [reached, answered]);
+        let variable = Event::Variable { name: "crm_id".to_owned(), value: "K-1".to_owned() };
+        assert_eq!(events[1..], [variable, reached, answered]);
     }
 }

@@ -74,9 +74,11 @@ enum What {
     Challenge,
     Login,
     Filter,
+    VarSets,
     Ping,
     List(List),
     Presentation { uniqueid: String, late: bool },
+    WrapUp { queue: String },
 }
 
 impl Session {
@@ -139,7 +141,7 @@ impl Session {
             _ => {}
         }
         while let Some(id) = self.overdue(now) {
-            self.on_overdue(id);
+            self.on_overdue(id, now);
         }
         if self.ping_due.is_some_and(|due| now >= due) {
             self.ping_due = Some(now + self.timing.ping_every);
@@ -250,7 +252,12 @@ impl Session {
             What::Filter if refused => {
                 self.tell(SessionEvent::NotAllowed { action: "Filter", message: words() });
             }
-            What::Filter | What::Ping => {}
+            What::Filter => self.ask_for_var_sets(now),
+            What::VarSets | What::Ping => {}
+            What::WrapUp { queue } => {
+                let seconds = message.number("Value").filter(|_| !refused);
+                self.on_wrap_up(&queue, seconds);
+            }
             What::List(list) => self.on_list_response(request.id, list, refused, message, now),
             What::Presentation { uniqueid, late } => {
                 self.questions -= 1;
@@ -274,7 +281,7 @@ impl Session {
         self.requests.iter().find(|(_, request)| now >= request.deadline).map(|(id, _)| *id)
     }
 
-    fn on_overdue(&mut self, id: u64) {
+    fn on_overdue(&mut self, id: u64, now: Instant) {
         let Some(request) = self.requests.remove(&id) else { return };
         let seconds = self.timing.answer.as_secs();
         match request.what {
@@ -291,8 +298,9 @@ impl Session {
             What::List(list) if self.resync.is_some() && list != List::Mailboxes => {
                 self.die(format!("no answer to {} for {seconds} s", list.action()));
             }
-            What::List(list) => self.list_ended(list, Outcome::TimedOut),
-            What::Filter => {}
+            What::List(list) => self.list_ended(list, Outcome::TimedOut, now),
+            What::WrapUp { queue } => self.on_wrap_up(&queue, None),
+            What::Filter | What::VarSets => {}
             What::Presentation { late: true, .. } => self.questions -= 1,
             What::Presentation { uniqueid, late: false } => {
                 self.tell(SessionEvent::Presentation { uniqueid: uniqueid.clone(), withheld: None });

@@ -38,6 +38,7 @@ fn tell(pieces: &[&[u8]]) -> Told {
         secret: "secret".into(),
         plain_allowed: false,
         classes: CLASSES,
+        variables: Vec::new(),
         unwanted: UNWANTED,
     };
     let begin = clock::instant();

@@ -5,14 +5,15 @@
 //!
 //! Fed with whole messages of one source, in order, over all its connections: what is known of the
 //! legs survives a lost link and is compared with the lists of the next one (`resync.rs`).
-//! Here are the translator itself and what is told of a call; `channels`, `dialling` and `talking` hold
-//! what the single events mean.
+//! Here are the translator itself and what is told of a call; `channels`, `dialling`, `talking` and
+//! `variables` hold what the single events mean.
 //! Deliberately absent: CDR and CEL (both come after the end), the hang-up cause (an abandoned queue
 //! caller ends with 0 on 22 and 16 on 16).
 
 mod channels;
 mod dialling;
 mod talking;
+mod variables;
 
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
@@ -33,6 +34,8 @@ pub struct Translate {
     by_link: FxHashMap<Box<str>, CallKey>,
     next_key: u32,
     questions: Vec<Question>,
+    /// The channel variables that are wanted, lower-case.
+    wanted: Vec<Box<str>>,
     pub(super) resync: Option<super::resync::Resync>,
 }
 
@@ -63,9 +66,12 @@ pub(super) struct CallLegs {
     pub agent: Option<Box<str>>,
     /// The outside party of an outgoing call was told.
     pub far_end: bool,
+    /// What became of the phone that was dialled last; nothing once somebody answered.
     pub last_dial: Option<DialResult>,
     /// The phone that was dialled last.
     pub last_rung: Option<Extension>,
+    /// It waited in a queue: there the next phone is tried after a refusal.
+    pub queued: bool,
     /// The agent holds the caller.
     pub on_hold: bool,
     /// An agent asks a colleague while the caller holds: a leg of that call, not a call of its own.
@@ -76,6 +82,8 @@ pub(super) struct CallLegs {
     pub hung_up_by: Option<EndedBy>,
     /// Links and legs that find this call, to be forgotten with it.
     pub links: Vec<Box<str>>,
+    /// What is known of channel variables.
+    pub variables: Vec<variables::Variable>,
 }
 
 /// A leg that appears.
@@ -109,16 +117,30 @@ impl Translate {
             by_link: FxHashMap::default(),
             next_key: 0,
             questions: Vec::new(),
+            wanted: Vec::new(),
             resync: None,
         }
+    }
+
+    /// The translator also tells these channel variables, whatever the case of their names.
+    #[must_use]
+    pub fn with_variables(mut self, names: &[String]) -> Self {
+        self.wanted = names.iter().map(|name| name.to_lowercase().into()).collect();
+        self
     }
 
     /// Takes one message; what it means is added to `out`.
     pub fn on_message(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         let MessageKind::Event(event) = message.kind() else { return };
+        // With the last event of a channel goes what is known of it, and its first one makes it known.
+        if event == "Newchannel" {
+            self.new_channel(message, now, out);
+            self.channel_variables(message, now, out);
+            return;
+        }
+        self.channel_variables(message, now, out);
         match event {
             "VarSet" => self.var_set(message, now, out),
-            "Newchannel" => self.new_channel(message, now, out),
             "Newstate" | "NewConnectedLine" | "MusicOnHoldStart" | "MusicOnHoldStop" => {
                 self.moved(message, now, out)
             }
@@ -187,6 +209,7 @@ impl Translate {
             presentation_asked: ask,
         };
         out.push(Heard { call: call.id.clone(), at: now, event });
+        self.tell_variables(key, now, out);
     }
 
     /// Tells an event of a call, which is announced first.
@@ -227,3 +250,6 @@ pub(super) fn caller_name(message: &Message<'_>) -> Option<String> {
         .map(|name| unescape_name(&name).trim().to_owned())
         .filter(|name| !name.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,15 @@ use serde_json::{Value, json};
 use super::{Options, Sandbox};
 use crate::clock::Clock;
 
+mod calls;
+mod fields;
 mod login;
+mod numbers;
 mod people;
+mod rules;
 mod tickets;
 mod wire;
+mod words;
 
 const ANNA: u64 = 9_300_000_001_201;
 const DANA: u64 = 9_300_000_001_204;

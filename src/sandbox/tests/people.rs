@@ -100,7 +100,8 @@ async fn users_are_made_changed_deleted_and_refused_as_recorded() {
     let path = format!("/users/{id}.json");
     let (_, body) =
         visitor.send(Method::PUT, &path, json!({"user": {"user_fields": {"phone_2": "+491"}}})).await;
-    assert_eq!(body["user"]["user_fields"], json!({"mobile": null, "phone_2": "+491"}));
+    let fields = json!({"mobile": null, "phone_2": "+491", "segment": null, "customer_since": null});
+    assert_eq!(body["user"]["user_fields"], fields, "all active ones, null when empty");
     let (status, body) = visitor.send(Method::DELETE, &path, json!({})).await;
     assert_eq!((status, &body["user"]["active"]), (200, &json!(false)));
     assert_eq!(visitor.get("/users/1").await.1["error"], "RecordNotFound");

@@ -54,6 +54,18 @@ async def queue_answered(stage):
 
 
 @scenario
+async def wrapup_queue(stage):
+    """Queue 606, whose agents have 5 s to wrap up: 202 answers, the caller hangs up."""
+    await simple(stage, "606", "+493023125175", "Nora Nacharbeit", "202")
+
+
+@scenario
+async def wrapup_queue_agent_ends(stage):
+    """Queue 606, whose agents have 5 s to wrap up: 202 answers and hangs up."""
+    await simple(stage, "606", "+493023125176", "Knut Kurz", "202", ends="agent")
+
+
+@scenario
 async def ringgroup_answered(stage):
     """Ring group 610: 201 and 202 ring, 202 answers, the caller hangs up."""
     await simple(stage, "610", "+493023125112", "Ulrich Lang", "202")
@@ -156,6 +168,12 @@ async def blind_transfer_from(stage, dialled, number, name):
 async def blind_transfer(stage):
     """Queue 600: 201 answers and transfers blind to 203, who answers; the caller hangs up."""
     await blind_transfer_from(stage, "600", "+493023125116", "Karin Wolf")
+
+
+@scenario
+async def blind_transfer_wrapup(stage):
+    """Queue 606: 201 answers and transfers blind to 203, who answers; the caller hangs up."""
+    await blind_transfer_from(stage, "606", "+493023125177", "Weiter Nacharbeit")
 
 
 @scenario
@@ -284,6 +302,12 @@ async def attended_transfer(stage):
 async def attended_transfer_queue(stage):
     """Queue 600: 202 answers, holds, consults 204 and completes (REFER with Replaces); the caller hangs up."""
     await complete_attended(stage, *await attended(stage, "600", "+493023125118", "Lena Fuchs", "202", "204"))
+
+
+@scenario
+async def attended_transfer_wrapup(stage):
+    """Queue 606: 202 answers, holds, consults 203 and completes (REFER with Replaces); the caller hangs up."""
+    await complete_attended(stage, *await attended(stage, "606", "+493023125178", "Rückfrage Nacharbeit"))
 
 
 @scenario
@@ -420,21 +444,58 @@ async def hold(stage):
     await call.hangs_up()
 
 
-@scenario
-async def voicemail(stage):
-    """A direct call to 204, who does not answer: after 5 s the mailbox; the caller leaves a message."""
-    box = Path(stage.folder / "spool/voicemail/default/204")
-    before = {p: p.stat().st_mtime for p in box.rglob("*.wav")}
-    call = await stage.call_in("204", **person(stage, "+493023125127", "Heinz Adler"))
-    await stage.phones["204"].rings()
+async def leave_message(stage, call, context, mailbox):
+    """The caller speaks into the mailbox until it keeps what is said, and hangs up."""
+    box = Path(stage.folder / "spool/voicemail" / context / mailbox)
 
     async def recording():
         while not any(p.stat().st_size > 16000 and before.get(p) != p.stat().st_mtime for p in box.rglob("*.wav")):
             await pause(0.1)
 
+    before = {p: p.stat().st_mtime for p in box.rglob("*.wav")}
     await within(60, recording(), "the recording of the voice message")
-    call.truth.update(outcome="voicemail", voicemail={"mailbox": "204"})
+    call.truth.update(outcome="voicemail", voicemail={"mailbox": mailbox})
     await call.hangs_up()
+    file, seconds = await within(10, kept(stage, call.channel), "the message in the mailbox")
+    call.truth["voicemail"].update(file=str(file.with_suffix("")), seconds=seconds)
+
+
+async def kept(stage, channel):
+    """The message that this call left, and how long it is: Asterisk writes both into a text beside it."""
+    while True:
+        for path in (stage.folder / "spool/voicemail").rglob("INBOX/msg*.txt"):
+            values = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+            if values.get("callerchan") == channel and "duration" in values:
+                return path, int(values["duration"])
+        await pause(0.1)
+
+
+@scenario
+async def voicemail(stage):
+    """A direct call to 204, who does not answer: after 5 s the mailbox; the caller leaves a message."""
+    call = await stage.call_in("204", **person(stage, "+493023125127", "Heinz Adler"))
+    await stage.phones["204"].rings()
+    await leave_message(stage, call, "default", "204")
+
+
+@scenario
+async def voicemail_queue(stage):
+    """607: nobody answers queue counter for 5 s, then the queue's mailbox; the caller leaves a message."""
+    call = await stage.call_in("607", **person(stage, "+493023125173", "Frieda Nachricht"))
+    await stage.phones["201"].rings()
+    await leave_message(stage, call, "groups", "607")
+
+
+@scenario
+async def voicemail_queue_silent(stage):
+    """607: nobody answers queue counter for 5 s, then the queue's mailbox; the caller hangs up during its greeting."""
+    call = await stage.call_in("607", **person(stage, "+493023125174", "Emil Wortlos"))
+    await stage.phones["201"].rings()
+    await stage.ami.event("the mailbox", lambda e: e["Event"] == "Newexten" and e.get("Application") == "VoiceMail"
+                          and e.get("Uniqueid") == call.uniqueid, seconds=LONG)
+    await pause(0.5)
+    await call.hangs_up()
+    call.truth["outcome"] = "voicemail"
 
 
 @scenario

@@ -16,6 +16,7 @@ MAIN_NUMBER = "+493023125"
 GROUPS = {
     "600": ("queue", "support"), "601": ("queue", "support"), "602": ("queue", "helpdesk"),
     "603": ("queue", "hotline"), "604": ("queue", "helpdesk-short"), "605": ("queue", "night"),
+    "606": ("queue", "counter"), "607": ("queue", "counter"),
     "610": ("ringgroup", "sales"), "611": ("ringgroup", "field"), "612": ("ringgroup", "field-short"),
     "613": ("ringgroup", "porter"), "614": ("ringgroup", "hunt"),
 }

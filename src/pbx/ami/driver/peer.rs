@@ -146,6 +146,7 @@ impl Line {
         self.agrees("Challenge", "Challenge: 123\r\n").await;
         self.agrees("Login", "").await;
         self.agrees("Filter", "").await;
+        self.agrees("Filter", "").await;
         self.says("Event: FullyBooted\r\n\r\n").await;
     }
 
@@ -261,6 +262,7 @@ pub(in super::super) fn ami(address: SocketAddr) -> Ami {
         trunks: vec![],
         phones: vec![],
         inbound_contexts: vec![],
+        variables: vec![],
         event_filter: true,
         ask_presentation: false,
         presentation_timeout: Duration::from_millis(250),

@@ -18,6 +18,7 @@ async fn it_logs_in_reads_what_is_up_and_tells_what_happens() {
     assert!(login.text.contains("Username: ringdesk"), "{}", login.text);
     assert!(!login.text.contains("let me in"), "{}", login.text);
     line.agrees("Filter", "").await;
+    line.agrees("Filter", "").await;
     line.says("Event: FullyBooted\r\n\r\n").await;
     line.tell_lists(&call_is_up("1.1")).await;
     let (heard, present) = house.resynced().await;

@@ -39,14 +39,15 @@ impl Session {
     }
 
     pub(super) fn read_house(&mut self, now: Instant) {
-        self.requests
-            .retain(|_, request| !matches!(request.what, What::List(List::Queues | List::Mailboxes)));
+        self.requests.retain(|_, request| {
+            !matches!(request.what, What::List(List::Queues | List::Mailboxes) | What::WrapUp { .. })
+        });
         self.house.begin();
         self.ask_for_list(List::Queues, now);
         self.ask_for_list(List::Mailboxes, now);
     }
 
-    pub(super) fn list_ended(&mut self, list: List, outcome: Outcome) {
+    pub(super) fn list_ended(&mut self, list: List, outcome: Outcome, now: Instant) {
         if let Some(resync) = &mut self.resync {
             match list {
                 List::Channels => resync.channels = Some(outcome),
@@ -61,6 +62,17 @@ impl Session {
             }
         }
         if let Some((agents, queues)) = self.house.on_end(list, outcome) {
+            self.tell(SessionEvent::House { agents, queues });
+            for queue in self.house.queues_to_ask() {
+                let variable = format!("AST_CONFIG(queues.conf,{queue},wrapuptime,-1)");
+                self.send(What::WrapUp { queue }, "Getvar", &[("Variable", &variable)], now);
+            }
+        }
+    }
+
+    /// An answer to the question for a queue's wrap-up time, or none.
+    pub(super) fn on_wrap_up(&mut self, queue: &str, seconds: Option<u32>) {
+        if let Some((agents, queues)) = self.house.on_wrap_up(queue, seconds) {
             self.tell(SessionEvent::House { agents, queues });
         }
     }
@@ -77,7 +89,7 @@ impl Session {
         let words = message.text("Message").unwrap_or_default();
         if refused {
             self.tell(SessionEvent::NotAllowed { action: list.action(), message: words.into_owned() });
-            self.list_ended(list, Outcome::Refused);
+            self.list_ended(list, Outcome::Refused, now);
             return;
         }
         let follows = message.get("EventList").is_some() || words.ends_with("will follow");
@@ -86,7 +98,7 @@ impl Session {
             self.requests.insert(id, Request { id, what: What::List(list), sent: now, deadline });
         } else {
             // "There are no voicemail users currently defined."
-            self.list_ended(list, Outcome::Whole);
+            self.list_ended(list, Outcome::Whole, now);
         }
     }
 
@@ -110,7 +122,7 @@ impl Session {
         };
         if let Some(outcome) = end {
             self.requests.remove(&id);
-            self.list_ended(list, outcome);
+            self.list_ended(list, outcome, now);
             return Seen::Own;
         }
         self.house.on_item(list, message);
@@ -120,7 +132,15 @@ impl Session {
 
     fn ask_for_list(&mut self, list: List, now: Instant) {
         // FreePBX leaves a ring group's number there and nowhere else: its caller is at `s`.
-        let fields: &[_] = if list == List::Status { &[("Variables", "NODEST")] } else { &[] };
+        let mut variables = "NODEST".to_owned();
+        for name in &self.account.variables {
+            // Asterisk takes lines of about 1024 bytes.
+            if variables.len() + name.len() < 900 {
+                variables.push(',');
+                variables.push_str(name);
+            }
+        }
+        let fields: &[_] = if list == List::Status { &[("Variables", variables.as_str())] } else { &[] };
         self.send(What::List(list), list.action(), fields, now);
     }
 }

@@ -25,6 +25,7 @@ impl Stage {
             secret: "let me in".into(),
             plain_allowed: false,
             classes: CLASSES,
+            variables: Vec::new(),
             unwanted: UNWANTED,
         };
         change(&mut account);
@@ -75,10 +76,10 @@ impl Stage {
         stage
     }
 
-    /// Past all lists, with nothing in them.
+    /// Past all lists, with nothing in them. The account may not set filters.
     fn live() -> Self {
         let mut stage = Self::logged_in();
-        stage.says("Response: Success\r\nActionID: ringdesk-3\r\n\r\nEvent: FullyBooted\r\n\r\n");
+        stage.says("Response: Error\r\nActionID: ringdesk-3\r\n\r\nEvent: FullyBooted\r\n\r\n");
         for id in 4..=7 {
             stage.list(id, "");
         }
@@ -124,7 +125,10 @@ fn it_logs_in_without_showing_the_secret_and_reads_what_is_up() {
     stage.says("Response: Success\r\nActionID: ringdesk-2\r\nMessage: Authentication accepted\r\n\r\n");
     assert_eq!(stage.told(), [SessionEvent::LoggedIn { version: "11.0.0".to_owned() }]);
     let filter = stage.sent();
-    assert!(filter[0].starts_with("Filter ringdesk-3 Operation=Add Filter=!^Event: (VarSet|"), "{filter:?}");
+    assert!(
+        filter[0].starts_with("Filter ringdesk-3 Operation=Add Filter=!^Event: (TestEvent|"),
+        "{filter:?}"
+    );
 
     stage.says("Event: FullyBooted\r\n\r\nResponse: Success\r\nActionID: ringdesk-3\r\n\r\n");
     assert_eq!(stage.told(), [SessionEvent::ResyncBegan]);
@@ -134,7 +138,11 @@ fn it_logs_in_without_showing_the_secret_and_reads_what_is_up() {
             "Status ringdesk-4 Variables=NODEST",
             "CoreShowChannels ringdesk-5",
             "QueueStatus ringdesk-6",
-            "VoicemailUsersList ringdesk-7"
+            "VoicemailUsersList ringdesk-7",
+            "Filter ringdesk-8 Operation=Add Filter=^Event: ([^V]|V[^a]|VarSet[^A-Za-z].*[^A-Za-z]Variable: _?_?\
+             ([nN][oO][dD][eE][sS][tT]|[fF][rR][oO][mM][qQ][uU][eE][uU][eE][eE][xX][tT][eE][nN]|\
+             [mM][iI][xX][mM][oO][nN][iI][tT][oO][rR]_[fF][iI][lL][eE][nN][aA][mM][eE]|\
+             [vV][mM]_[mM][eE][sS][sS][aA][gG][eE][fF][iI][lL][eE])[^A-Za-z0-9_])"
         ]
     );
     let channel = "Event: Status\r\nActionID: ringdesk-4\r\nUniqueid: 1.1\r\n\r\n";
@@ -170,6 +178,81 @@ fn it_logs_in_without_showing_the_secret_and_reads_what_is_up() {
             queues: vec![("support".to_owned(), Some(20)), ("empty".to_owned(), None)],
         }]
     );
+    let getvar = |id: u8, queue: &str| {
+        format!("Getvar ringdesk-{id} Variable=AST_CONFIG(queues.conf,{queue},wrapuptime,-1)")
+    };
+    assert_eq!(stage.sent(), [getvar(9, "support"), getvar(10, "empty")]);
+}
+
+/// The list of queues and that of mailboxes end; `queues` are the queues' names.
+fn queues_are_told(stage: &mut Stage, first: u8, queues: &[&str]) -> Vec<SessionEvent> {
+    let items: String = queues
+        .iter()
+        .map(|name| format!("Event: QueueParams\r\nQueue: {name}\r\nActionID: ringdesk-{first}\r\n\r\n"))
+        .collect();
+    stage.list(first.into(), &items);
+    stage.list((first + 1).into(), "");
+    stage.sent();
+    stage.told()
+}
+
+fn house(queues: &[(&str, Option<u32>)]) -> SessionEvent {
+    let queues = queues.iter().map(|(name, wrap_up)| ((*name).to_owned(), *wrap_up)).collect();
+    SessionEvent::House { agents: vec![], queues }
+}
+
+#[test]
+fn the_queues_own_wrap_up_time_is_looked_up_and_told_when_it_changes() {
+    let mut stage = Stage::live();
+    let answer = |id: u8, value: &str| {
+        format!("Response: Success\r\nActionID: ringdesk-{id}\r\nVariable: X\r\nValue: {value}\r\n\r\n")
+    };
+    stage.says("Event: Reload\r\n\r\n");
+    stage.wait();
+    let told = queues_are_told(&mut stage, 8, &["counter", "support", "od(d)"]);
+    assert_eq!(told, [house(&[("counter", None), ("support", None), ("od(d)", None)])]);
+    stage.says(&answer(10, "5"));
+    assert_eq!(stage.told(), [], "the other queue is not known yet");
+    stage.says("Response: Error\r\nActionID: ringdesk-11\r\nMessage: Permission denied\r\n\r\n");
+    assert_eq!(stage.told(), [house(&[("counter", Some(5)), ("support", None), ("od(d)", None)])]);
+
+    // Read again: what is known stays until something else is said.
+    stage.says("Event: Reload\r\n\r\n");
+    stage.wait();
+    let told = queues_are_told(&mut stage, 12, &["counter", "support"]);
+    assert_eq!(told, [house(&[("counter", Some(5)), ("support", None)])]);
+    stage.says(&answer(14, "5"));
+    stage.says(&answer(15, "0"));
+    assert_eq!(stage.told(), []);
+
+    stage.says("Event: Reload\r\n\r\n");
+    stage.wait();
+    queues_are_told(&mut stage, 16, &["counter"]);
+    stage.says(&answer(18, ""));
+    assert_eq!(stage.told(), [house(&[("counter", None)])]);
+}
+
+#[test]
+fn wanted_variables_are_asked_for_and_let_through_by_the_filter() {
+    let mut stage = Stage::with(|account| account.variables = vec!["Crm_1".to_owned(), "é(x)".to_owned()]);
+    stage.says(BANNER);
+    stage.says("Response: Success\r\nActionID: ringdesk-1\r\nChallenge: 1\r\n\r\n");
+    stage.says("Response: Success\r\nActionID: ringdesk-2\r\n\r\n");
+    stage.says("Response: Success\r\nActionID: ringdesk-3\r\n\r\nEvent: FullyBooted\r\n\r\n");
+    let sent = stage.sent();
+    assert!(sent.iter().any(|line| line.contains("|[cC][rR][mM]_1|.+.+[xX].+)[^A-Za-z0-9_])")), "{sent:?}");
+    assert!(sent.contains(&"Status ringdesk-5 Variables=NODEST,Crm_1,é(x)".to_owned()), "{sent:?}");
+}
+
+#[test]
+fn a_filter_that_is_longer_than_asterisks_lines_is_not_asked_for() {
+    let mut stage =
+        Stage::with(|account| account.variables = (0..20).map(|n| format!("LONG_NAME_{n}")).collect());
+    stage.says(BANNER);
+    stage.says("Response: Success\r\nActionID: ringdesk-1\r\nChallenge: 1\r\n\r\n");
+    stage.says("Response: Success\r\nActionID: ringdesk-2\r\n\r\n");
+    stage.sent();
+    stage.says("Response: Success\r\nActionID: ringdesk-3\r\n\r\n");
     assert_eq!(stage.sent(), [""; 0]);
 }
 
@@ -312,7 +395,7 @@ fn a_list_without_items_may_have_no_end() {
 #[test]
 fn a_list_that_does_not_end_ends_the_connection_only_during_the_resync() {
     let mut stage = Stage::logged_in();
-    stage.says("Response: Success\r\nActionID: ringdesk-3\r\n\r\n");
+    stage.says("Response: Error\r\nActionID: ringdesk-3\r\n\r\n");
     stage.wait();
     stage.told();
     stage.wait();

@@ -18,6 +18,8 @@ pub struct Account {
     /// The classes of events that are asked for, as in manager.conf; the PBX sends what the account
     /// may read of them.
     pub classes: &'static str,
+    /// The channel variables that are wanted, as the config writes them.
+    pub variables: Vec<String>,
     /// Events of these classes that the PBX is asked to keep to itself, by name.
     pub unwanted: &'static [&'static str],
 }
@@ -26,9 +28,11 @@ pub struct Account {
 /// FreePBX's ring groups and, without a new message, the voice mail; `user` is for pausing recordings.
 pub const CLASSES: &str = "system,call,agent,dialplan,user";
 
+/// The variables whose `VarSet` tells something, besides those of the config.
+pub(super) const VARIABLES: &[&str] = &["NODEST", "FROMQUEUEEXTEN", "MIXMONITOR_FILENAME", "VM_MESSAGEFILE"];
+
 /// Events of these classes that tell nothing about calls.
 pub const UNWANTED: &[&str] = &[
-    "VarSet",
     "TestEvent",
     "RTCPSent",
     "RTCPReceived",

@@ -11,7 +11,7 @@ use super::super::legs::{CallKey, Leg};
 use super::super::message::Message;
 use super::super::quirks;
 use super::{Birth, CallLegs, Translate, caller_name};
-use crate::call::{CallId, Direction, EndedBy, Event, Extension, Heard};
+use crate::call::{CallId, DialResult, Direction, EndedBy, Event, Extension, Heard};
 
 impl Translate {
     pub(super) fn new_channel(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
@@ -85,11 +85,13 @@ impl Translate {
             far_end: false,
             last_dial: None,
             last_rung: None,
+            queued: false,
             on_hold: false,
             consultation: false,
             transfer: None,
             hung_up_by: None,
             links,
+            variables: Vec::new(),
         };
         self.calls.insert(key, call);
         key
@@ -144,10 +146,17 @@ impl Translate {
         }
     }
 
-    /// The mailbox of a phone got a message while a caller whom nobody answered is on the line.
+    /// A mailbox got a message. Since 13 at the latest (seen in 16.28 and 22.10) the event also says by
+    /// whose channel; where it does not, it is guessed.
     pub(super) fn message_waiting(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(mailbox) = message.text("Mailbox") else { return };
-        if let Some(key) = quirks::voicemail_without_dialplan_events(self, &mailbox) {
+        if let Some(id) = message.text("Uniqueid") {
+            // Without a new message it is somebody who listens to the mailbox.
+            let new = message.number::<u32>("New").is_some_and(|count| count > 0);
+            if let Some(key) = self.call_of(&id).filter(|_| new) {
+                self.tell(key, Event::ReachedVoicemail, now, out);
+            }
+        } else if let Some(key) = quirks::voicemail_without_dialplan_events(self, &mailbox) {
             self.tell(key, Event::ReachedVoicemail, now, out);
         }
     }
@@ -190,7 +199,7 @@ impl Translate {
                     self.tell(key, Event::ReachedExtension { extension }, now, out);
                 }
             }
-            _ => {}
+            _ => self.variable_set(message, now, out),
         }
     }
 
@@ -205,16 +214,21 @@ impl Translate {
     pub(super) fn hangup_request(&mut self, event: &str, message: &Message<'_>) {
         let Some(id) = message.text("Uniqueid") else { return };
         let Some(leg) = self.legs.get(&id) else { return };
-        let (Some(key), is_phone) = (leg.call, matches!(leg.kind, Kind::Phone(_))) else { return };
+        let (Some(key), alone) = (leg.call, leg.bridge.is_none()) else { return };
         let near = self.is_near(key, &id);
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if call.hung_up_by.is_some() {
+        // Where the call goes on after an agent hung up (`Dial` with `g`, `Queue` with `c`), the caller ends it later.
+        if call.hung_up_by.is_some() && !(near && alone) {
             return;
         }
         if near && quirks::caller_asks_for_the_end(event, message.get("Cause"), call.last_dial) {
             call.hung_up_by = Some(EndedBy::Caller);
-        } else if !near && call.agent.as_deref() == Some(&*id) && is_phone {
-            call.hung_up_by = Some(EndedBy::Called);
+        } else if !near && event == "HangupRequest" {
+            let mut heard = Vec::new();
+            self.legs.hears(&call.near, &mut heard);
+            if heard.contains(&&*id) {
+                call.hung_up_by = Some(EndedBy::Called);
+            }
         }
     }
 
@@ -237,7 +251,8 @@ impl Translate {
             return;
         }
         let Some(call) = self.calls.get(&key) else { return };
-        let by = call.hung_up_by.unwrap_or(EndedBy::Pbx);
+        let refused = call.last_dial == Some(DialResult::Busy) && !call.queued;
+        let by = call.hung_up_by.unwrap_or(if refused { EndedBy::Called } else { EndedBy::Pbx });
         let event = Event::HungUp { by: (!estimated).then_some(by), last_dial: call.last_dial, estimated };
         self.tell(key, event, now, out);
         if let Some(call) = self.calls.remove(&key) {

@@ -96,6 +96,9 @@ impl Translate {
     pub(super) fn queue_join(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         let (Some(id), Some(queue)) = (message.text("Uniqueid"), message.known("Queue")) else { return };
         if let Some(key) = self.call_of(&id) {
+            if let Some(call) = self.calls.get_mut(&key) {
+                call.queued = true;
+            }
             self.tell(key, Event::JoinedQueue { queue: queue.into_owned() }, now, out);
             self.moved(message, now, out);
         }

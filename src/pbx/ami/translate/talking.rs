@@ -89,6 +89,7 @@ impl Translate {
             if !call.far_end && heard.len() > phones.len() {
                 if let Some(call) = self.calls.get_mut(&key) {
                     call.far_end = true;
+                    call.last_dial = None;
                 }
                 self.tell(key, Event::FarEndAnswered, now, out);
             }
@@ -106,6 +107,9 @@ impl Translate {
             None => call.agent = None,
             Some((id, extension)) => {
                 call.agent = Some(id);
+                call.last_dial = None;
+                // Somebody else has the call now: who had it before did not end it.
+                call.hung_up_by = None;
                 self.tell(key, Event::Answered { extension }, now, out);
             }
         }
