@@ -19,6 +19,10 @@ pub struct Book {
     calls: HashMap<CallId, Call>,
     due: BTreeSet<(Timestamp, CallId)>,
     closed: Vec<CallId>,
+    /// So many are up, and so many open; counted as they change, because there are thousands and the
+    /// status asks after each step.
+    up: usize,
+    open: usize,
 }
 
 impl Book {
@@ -27,6 +31,7 @@ impl Book {
         let mut book = Self::default();
         for call in calls {
             book.due.extend(call.due().map(|due| (due, call.id.clone())));
+            book.count(&call);
             book.calls.insert(call.id.clone(), call);
         }
         book
@@ -39,8 +44,10 @@ impl Book {
             // The tail of a call that is closed, or of one whose beginning nobody heard.
             return Step::default();
         }
-        if begins {
-            self.calls.entry(heard.call.clone()).or_insert_with(|| Call::new(heard.call.clone(), heard.at));
+        if begins && !self.calls.contains_key(&heard.call) {
+            let call = Call::new(heard.call.clone(), heard.at);
+            self.count(&call);
+            self.calls.insert(heard.call.clone(), call);
         }
         self.step(&heard.call, |call| call.on(&heard.event, heard.at, rules))
     }
@@ -111,11 +118,22 @@ impl Book {
         self.calls.values()
     }
 
+    /// How many calls are up.
+    pub fn up(&self) -> usize {
+        self.up
+    }
+
+    /// How many are over and kept, for their wrap-up time or for what is owed.
+    pub fn ended(&self) -> usize {
+        self.open - self.up
+    }
+
     /// Forgets a call as if it had never been heard of.
     pub fn forget(&mut self, id: &CallId) {
-        if let Some(call) = self.calls.remove(id)
-            && let Some(due) = call.due()
-        {
+        let Some(call) = self.calls.remove(id) else { return };
+        self.up -= usize::from(call.up());
+        self.open -= usize::from(call.open());
+        if let Some(due) = call.due() {
             self.due.remove(&(due, id.clone()));
         }
     }
@@ -126,11 +144,19 @@ impl Book {
         closed.iter().filter_map(|id| self.calls.remove(id)).collect()
     }
 
+    fn count(&mut self, call: &Call) {
+        self.up += usize::from(call.up());
+        self.open += usize::from(call.open());
+    }
+
     fn step(&mut self, id: &CallId, advance: impl FnOnce(&mut Call) -> Step) -> Step {
         let Some(call) = self.calls.get_mut(id) else { return Step::default() };
-        let (before, was_open) = (call.due(), call.open());
+        let (before, was_up, was_open) = (call.due(), call.up(), call.open());
         let step = advance(call);
         let after = call.due();
+        // A call that is over stays over.
+        self.up -= usize::from(was_up && !call.up());
+        self.open -= usize::from(was_open && !call.open());
         if before != after {
             if let Some(before) = before {
                 self.due.remove(&(before, id.clone()));
@@ -188,9 +214,22 @@ mod tests {
         let at = Timestamp::from_second(1_795_660_652).unwrap();
         for event in [arrived, answered("201"), transferred, answered("204"), hung_up] {
             let step = book.on(&Heard { call: call.clone(), at, event: event.clone() }, &rules);
+            assert_eq!(book.up(), book.calls().filter(|call| call.up()).count(), "{event:?}");
+            assert_eq!(
+                book.ended(),
+                book.calls().filter(|call| call.open() && !call.up()).count(),
+                "{event:?}"
+            );
             assert!(!step.durable, "{event:?}");
             assert_eq!(step.effects, [], "{event:?}");
         }
         assert_eq!(book.sweep().len(), 1, "it ended and is forgotten");
+        assert_eq!((book.up(), book.ended()), (0, 0));
+
+        let other: CallId = "main/1795660652.65".parse().unwrap();
+        let mut book = Book::recover([Call::new(other.clone(), at)]);
+        assert_eq!((book.up(), book.ended()), (1, 0));
+        book.forget(&other);
+        assert_eq!((book.up(), book.ended()), (0, 0));
     }
 }

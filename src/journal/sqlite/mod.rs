@@ -59,6 +59,7 @@ pub(super) async fn open(path: &Path) -> Result<(Writer, Reader, Lock), JournalE
     if form < schema::FORM {
         schema::advance(&mut writer, form).await.map_err(refused)?;
     }
+    sqlx::raw_sql(wave::PREPARE).execute(&mut writer).await.map_err(refused)?;
     // Not read-only, because it carries the log over; `query_only` refuses everything else.
     let mut reader = options(path).connect().await.map_err(refused)?;
     sqlx::raw_sql("PRAGMA query_only = 1; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY")

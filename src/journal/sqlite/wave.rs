@@ -1,7 +1,10 @@
-//! A batch in the form in which it goes to SQLite: few statements, however many calls.
+//! A batch in the form in which it goes to SQLite: one statement, however many calls.
 //!
-//! Each hop to the thread of the connection costs more than a statement, and each new text of a
-//! statement must be compiled. So the whole batch goes as JSON arrays into one text that never changes.
+//! The thread of the connection hands the end of each statement back, which costs more than the
+//! statement, and each new text must be compiled. So the batch is one row of JSON arrays that goes
+//! into a view, whose trigger spreads it over the tables. A statement outside of a transaction is a
+//! transaction of its own: it takes the lock for writing at its beginning, as `BEGIN IMMEDIATE` does,
+//! is durable when it has ended, and has changed nothing when it fails (sqlite.org/lang_transaction.html).
 
 use std::collections::HashMap;
 
@@ -15,19 +18,15 @@ use crate::call::Work;
 /// The version of the stored form of [`Work::task`].
 pub(super) const WORK_VERSION: u32 = 1;
 
-/// One transaction of one wave.
-pub(super) const COMMIT_ONE: &str = concat_sql::commit_one!();
-/// One wave within a transaction.
-pub(super) const WRITE: &str = concat_sql::write!();
-
-mod concat_sql {
-    macro_rules! write {
-        () => {
-            "
+/// What the connection that writes needs, once. View and trigger are the connection's own, so that they
+/// are no part of the file's form.
+pub(super) const PREPARE: &str = "
+CREATE TEMP VIEW wave (calls, story, owe, settle, postpone) AS SELECT NULL, NULL, NULL, NULL, NULL;
+CREATE TEMP TRIGGER write_wave INSTEAD OF INSERT ON wave BEGIN
 INSERT INTO call (id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket, version, state)
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
            value->>9, value->>10, value->>11
-    FROM json_each(?1, '$.calls') WHERE true
+    FROM json_each(NEW.calls) WHERE true
     ON CONFLICT (id) DO UPDATE SET open = excluded.open, started = excluded.started, ended = excluded.ended,
         direction = excluded.direction, watched_group = excluded.watched_group, caller = excluded.caller,
         answered_by = excluded.answered_by, outcome = excluded.outcome, ticket = excluded.ticket,
@@ -35,27 +34,24 @@ INSERT INTO call (id, open, started, ended, direction, watched_group, caller, an
 INSERT INTO story (call, nr, at, what, why)
     SELECT value->>0, coalesce((SELECT max(nr) FROM story WHERE call = value->>0), 0) + 1 + key,
            value->>1, value->>2, value->>3
-    FROM json_each(?1, '$.story');
+    FROM json_each(NEW.story);
 INSERT INTO work (call, seq, task, version, body, worth_until, standing, attempts, due)
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, 0, 0, value->>6
-    FROM json_each(?1, '$.owe') WHERE true
+    FROM json_each(NEW.owe) WHERE true
     ON CONFLICT (call, seq) DO UPDATE SET task = excluded.task, version = excluded.version,
         body = excluded.body, worth_until = excluded.worth_until
     WHERE standing = 0;
 UPDATE work SET standing = value->>2, ended = value->>3, note = value->>4
-    FROM json_each(?1, '$.settle') WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
+    FROM json_each(NEW.settle) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
 UPDATE work SET standing = 0, ended = NULL, note = NULL, due = value->>2, attempts = value->>3,
         last_error = value->>4
-    FROM json_each(?1, '$.postpone') WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
-"
-        };
-    }
-    macro_rules! commit_one {
-        () => {
-            concat!("BEGIN IMMEDIATE;", concat_sql::write!(), "COMMIT")
-        };
-    }
-    pub(super) use {commit_one, write};
+    FROM json_each(NEW.postpone) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
+END";
+
+/// One transaction: as many rows as there are waves, in their order.
+pub(super) fn text(waves: usize) -> String {
+    let row = "(?, ?, ?, ?, ?)";
+    format!("INSERT INTO wave VALUES {}", vec![row; waves].join(", "))
 }
 
 /// Changes whose order does not matter beyond that of the five statements: no key of work is touched
@@ -70,14 +66,11 @@ pub(super) struct Wave {
 }
 
 impl Wave {
-    /// The argument of [`WRITE`].
-    ///
-    /// One for all statements: sqlx 0.9 counts the numbers that a statement leaves out as its arguments, so
-    /// that in a text of several statements `?4` gets nothing, which is NULL, and writes nothing.
-    pub(super) fn argument(self) -> String {
+    /// The row of [`text`]. An empty array is NULL, which costs SQLite nothing.
+    pub(super) fn row(self) -> [Option<String>; 5] {
         let Self { calls, story, owe, settle, postpone } = self;
-        json!({"calls": calls, "story": story, "owe": owe, "settle": settle, "postpone": postpone})
-            .to_string()
+        [calls, story, owe, settle, postpone]
+            .map(|rows| (!rows.is_empty()).then(|| Value::Array(rows).to_string()))
     }
 }
 

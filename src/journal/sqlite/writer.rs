@@ -39,17 +39,15 @@ impl Writer {
     ) -> Result<(), JournalError> {
         let waves = wave::waves(batch, now);
         self.transaction(async |connection| {
-            match <[wave::Wave; 1]>::try_from(waves) {
-                // The usual case is one hop to the connection's thread, BEGIN and COMMIT included.
-                Ok([wave]) => write(connection, wave::COMMIT_ONE, wave).await,
-                Err(waves) => {
-                    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-                    for wave in waves {
-                        write(connection, wave::WRITE, wave).await?;
-                    }
-                    sqlx::raw_sql("COMMIT").execute(connection).await.map(drop)
+            let text = sqlx::AssertSqlSafe(wave::text(waves.len()));
+            let (usual, mut insert) = (waves.len() == 1, sqlx::query(text));
+            for wave in waves {
+                for rows in wave.row() {
+                    insert = insert.bind(rows);
                 }
             }
+            // More than one wave is rare, and its text would push others out of the cache.
+            insert.persistent(usual).execute(connection).await.map(drop)
         })
         .await
     }
@@ -144,14 +142,6 @@ impl Writer {
             tracing::debug!(%error, "the journal was not closed in order");
         }
     }
-}
-
-async fn write(
-    connection: &mut SqliteConnection,
-    text: &'static str,
-    wave: wave::Wave,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(text).bind(wave.argument()).execute(connection).await.map(drop)
 }
 
 /// Ends a transaction, if one is open; SQLite may have ended it itself, as on a full disk.
