@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::after::{PersonUpdated, RecordId};
 use super::id::{CallId, Extension};
 use super::work::TicketStanding;
 
@@ -176,6 +177,15 @@ pub enum Event {
         /// The agent's extension.
         extension: Extension,
     },
+    /// The person of the ticket has what was to be written, or why not.
+    PersonUpdated(PersonUpdated),
+    /// The CRM has its record of the call.
+    CallRecorded {
+        /// Its id, which nothing but this tells.
+        record: RecordId,
+    },
+    /// The record is shown in its ticket.
+    RecordShown,
     /// Owed work was refused for good.
     WorkRefused {
         /// The key of the work.

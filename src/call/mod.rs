@@ -3,6 +3,7 @@
 //! Events in, effects out; time is an argument. Names nothing of the house and no run time: the live
 //! daemon, `ringdesk replay`, recovery after a crash and the simulations all step the same function.
 
+mod after;
 mod book;
 mod caller;
 mod draft;
@@ -18,6 +19,9 @@ mod template;
 mod ticket;
 mod work;
 
+pub use after::{
+    Author, CallRecord, FieldValue, Filed, PersonUpdate, PersonUpdated, Placeholder, RecordId,
+};
 pub use book::Book;
 pub use event::{
     DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,

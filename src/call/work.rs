@@ -1,8 +1,8 @@
 //! What a call asks for, and the durable form of what it asks for.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::after::{Author, CallRecord, FieldValue, PersonUpdate, RecordId};
 use super::event::{Person, PersonId, TicketId};
 use super::id::{CallId, Extension};
 use super::number::E164;
@@ -48,8 +48,6 @@ pub struct Work {
     pub seq: u32,
     /// What is to be done.
     pub task: Task,
-    /// Until when it is worth doing; `None`: for ever.
-    pub worth_until: Option<Timestamp>,
 }
 
 impl Work {
@@ -63,6 +61,7 @@ impl Work {
         match self.task {
             Task::CreateTicket(_) | Task::PopScreen { .. } => Urgency::Live,
             Task::UpdateTicket { .. } => Urgency::Soon,
+            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => Urgency::Later,
         }
     }
 }
@@ -77,6 +76,8 @@ pub enum Urgency {
     LookUp,
     /// Corrections of a ticket that stands.
     Soon,
+    /// What is written after the call: numbers, fields, records.
+    Later,
     /// Everything else: the mirror, the directory.
     Background,
 }
@@ -101,6 +102,19 @@ pub enum Task {
         /// For whom.
         agent: Agent,
     },
+    /// After the wrap-up: write number and fields to the person who is the ticket's requester by now.
+    UpdatePerson(Box<PersonUpdate>),
+    /// Make the CRM's record of the call.
+    RecordCall(Box<CallRecord>),
+    /// Show that record in its ticket.
+    ShowRecord {
+        /// The ticket.
+        ticket: TicketId,
+        /// The record.
+        record: RecordId,
+        /// Its title.
+        title: String,
+    },
 }
 
 impl Task {
@@ -110,6 +124,9 @@ impl Task {
             Self::CreateTicket(_) => "create_ticket",
             Self::UpdateTicket { .. } => "update_ticket",
             Self::PopScreen { .. } => "pop_screen",
+            Self::UpdatePerson(_) => "update_person",
+            Self::RecordCall(_) => "record_call",
+            Self::ShowRecord { .. } => "show_record",
         }
     }
 }
@@ -168,6 +185,16 @@ pub struct TicketDraft {
     /// The comment names the candidates for an ambiguous number, if there are any.
     #[serde(default)]
     pub tells_candidates: bool,
+    /// In whose name; `None`: in that of our log-in.
+    #[serde(default)]
+    pub author: Option<Author>,
+    /// Nobody answered: the ticket is the default agent's, and no screen is asked for.
+    #[serde(default)]
+    pub for_default_agent: bool,
+    /// A ticket of the same requester and group that is younger than so many seconds and not closed
+    /// takes the comment instead; 0: never.
+    #[serde(default)]
+    pub reuse_within: u32,
 }
 
 /// A change of a ticket that stands. All parts go in one request.
@@ -181,6 +208,18 @@ pub struct TicketChange {
     pub group: Option<String>,
     /// An internal comment that is added.
     pub comment: Option<String>,
+    /// Ticket fields that get a value.
+    #[serde(default)]
+    pub fields: Vec<FieldValue>,
+    /// Tags that are added.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The ticket is solved.
+    #[serde(default)]
+    pub solve: bool,
+    /// In whose name the comment is; `None`: in that of our log-in.
+    #[serde(default)]
+    pub author: Option<Author>,
 }
 
 /// How a ticket stands in the CRM after it was made or found.
@@ -194,6 +233,9 @@ pub struct TicketStanding {
     pub popped: Option<Extension>,
     /// Whether the CRM can open tickets on screens at all (Zendesk: Talk Partner Edition).
     pub pops_possible: bool,
+    /// It is an older ticket that took this call's comment.
+    #[serde(default)]
+    pub reused: bool,
 }
 
 /// The requester that a ticket got.
