@@ -354,7 +354,9 @@ impl Running {
                         self.batch.change(&id).owe.push(Work::clone(&work));
                         match work.urgency() {
                             Urgency::Live => self.batch.write_now(),
-                            Urgency::LookUp | Urgency::Soon | Urgency::Background => self.batch.write_soon(),
+                            Urgency::LookUp | Urgency::Soon | Urgency::Later | Urgency::Background => {
+                                self.batch.write_soon()
+                            }
                         }
                         let owed = Owed { work, attempts: 0, due: now, recovered: false };
                         self.batch.orders.push(Order::Owe(owed));

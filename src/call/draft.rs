@@ -46,6 +46,9 @@ impl Call {
             pop: assignee.clone().filter(|_| self.pop_worth_it_at(now)),
             assignee,
             tells_candidates: !candidates.is_empty(),
+            author: None,
+            for_default_agent: false,
+            reuse_within: 0,
         };
         (draft, why)
     }

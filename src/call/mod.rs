@@ -19,9 +19,7 @@ mod template;
 mod ticket;
 mod work;
 
-pub use after::{
-    Author, CallRecord, FieldValue, Filed, PersonUpdate, PersonUpdated, Placeholder, RecordId,
-};
+pub use after::{Author, CallRecord, FieldValue, Filed, PersonUpdate, PersonUpdated, Placeholder, RecordId};
 pub use book::Book;
 pub use event::{
     DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,

@@ -145,6 +145,9 @@ impl Call {
             Event::CallerIdentified(identified) => self.identified(identified, now, &mut step),
             // The word of an exit comes by `delivered` and `refused`, which know the work.
             Event::TicketStands(_)
+            | Event::PersonUpdated(_)
+            | Event::CallRecorded { .. }
+            | Event::RecordShown
             | Event::TicketUpdated
             | Event::ScreenPopped { .. }
             | Event::WorkRefused { .. } => {}

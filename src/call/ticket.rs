@@ -128,7 +128,7 @@ impl Call {
     }
 
     fn work(&self, seq: u32, task: Task) -> Work {
-        Work { call: self.id.clone(), seq, task, worth_until: None }
+        Work { call: self.id.clone(), seq, task }
     }
 
     fn want_pop(&mut self, rules: &Rules, step: &mut Step) {

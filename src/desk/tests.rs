@@ -288,6 +288,7 @@ fn stands() -> Event {
         requester: Standing::AsDrafted,
         popped: Some(anna()),
         pops_possible: true,
+        reused: false,
     })
 }
 
@@ -572,6 +573,7 @@ async fn what_the_exit_learned_of_a_person_is_known_to_the_next_call() {
         requester: Standing::NewUser(person),
         popped: None,
         pops_possible: false,
+        reused: false,
     };
     desk.delivers(&made, Event::TicketStands(standing)).await;
     desk.hears("1.2", events).await;

@@ -118,7 +118,7 @@ fn owed(work: Work) -> Owed {
 }
 
 fn work(call: &str, seq: u32, task: Task) -> Work {
-    Work { call: format!("main/{call}").parse().unwrap(), seq, task, worth_until: None }
+    Work { call: format!("main/{call}").parse().unwrap(), seq, task }
 }
 
 fn create(call: &str) -> Work {
@@ -134,6 +134,9 @@ fn create(call: &str) -> Work {
         priority: None,
         pop: None,
         tells_candidates: false,
+        author: None,
+        for_default_agent: false,
+        reuse_within: 0,
     };
     work(call, 1, Task::CreateTicket(Box::new(draft)))
 }

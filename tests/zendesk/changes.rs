@@ -22,6 +22,7 @@ async fn all_parts_of_a_change_go_in_one_request() {
         assignee: Some(agent("dana.oezdemir@example.com")),
         group: Some("backoffice".to_owned()),
         comment: Some("Several persons have this number.".to_owned()),
+        ..TicketChange::default()
     };
     let work = change_of(ticket, change);
     let done = zendesk.deliver(&work, FIRST, &house).await.unwrap();

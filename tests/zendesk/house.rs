@@ -116,11 +116,14 @@ pub fn draft(requester: Requester) -> TicketDraft {
         priority: Some("normal".to_owned()),
         pop: Some(anna()),
         tells_candidates: false,
+        author: None,
+        for_default_agent: false,
+        reuse_within: 0,
     }
 }
 
 pub fn work(task: Task) -> Work {
-    Work { call: "main/1795292763.0".parse().unwrap(), seq: 1, task, worth_until: None }
+    Work { call: "main/1795292763.0".parse().unwrap(), seq: 1, task }
 }
 
 pub fn create(draft: TicketDraft) -> Work {

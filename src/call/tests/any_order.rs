@@ -95,10 +95,21 @@ fn word(work: &Work, requester: Standing, pops_possible: bool) -> Event {
     match &work.task {
         Task::CreateTicket(_) => {
             let ticket = TicketId(35_436);
-            Event::TicketStands(TicketStanding { ticket, requester, popped: None, pops_possible })
+            Event::TicketStands(TicketStanding {
+                ticket,
+                requester,
+                popped: None,
+                pops_possible,
+                reused: false,
+            })
         }
         Task::UpdateTicket { .. } => Event::TicketUpdated,
         Task::PopScreen { agent, .. } => Event::ScreenPopped { extension: agent.extension.clone() },
+        Task::UpdatePerson(_) => {
+            Event::PersonUpdated(PersonUpdated { number: None, placeholder_removed: false })
+        }
+        Task::RecordCall(_) => Event::CallRecorded { record: RecordId(9) },
+        Task::ShowRecord { .. } => Event::RecordShown,
     }
 }
 
@@ -150,7 +161,7 @@ impl Watched {
                     self.tickets.push(work.seq);
                 }
             }
-            Task::UpdateTicket { .. } | Task::PopScreen { .. } => {
+            _ => {
                 assert!(self.stands, "no ticket stands: {work:?}")
             }
         }

@@ -238,6 +238,7 @@ fn pretended_ticket() -> Event {
         requester: Standing::AsDrafted,
         popped: None,
         pops_possible: true,
+        reused: false,
     })
 }
 

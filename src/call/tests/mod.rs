@@ -228,7 +228,10 @@ fn stands(seq: u32) -> Act {
 
 fn stands_as(seq: u32, requester: Standing, pops_possible: bool) -> Act {
     let ticket = TicketId(35_436);
-    Act::Does(seq, Event::TicketStands(TicketStanding { ticket, requester, popped: None, pops_possible }))
+    Act::Does(
+        seq,
+        Event::TicketStands(TicketStanding { ticket, requester, popped: None, pops_possible, reused: false }),
+    )
 }
 
 fn changed(seq: u32) -> Act {
@@ -420,6 +423,14 @@ fn short(effect: &Effect) -> String {
                 change.comment.as_ref().map(|_| " with comment".to_owned()),
             ];
             format!("{seq} change{}", parts.into_iter().flatten().collect::<String>())
+        }
+        Effect::Owe(Work { seq, task: Task::UpdatePerson(update), .. }) => {
+            let number = update.number.map(|number| format!(" number {number}"));
+            format!("{seq} person{}", number.unwrap_or_default())
+        }
+        Effect::Owe(Work { seq, task: Task::RecordCall(_), .. }) => format!("{seq} record"),
+        Effect::Owe(Work { seq, task: Task::ShowRecord { record, .. }, .. }) => {
+            format!("{seq} show {record}")
         }
     }
 }

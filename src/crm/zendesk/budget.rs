@@ -25,6 +25,7 @@ const fn share(urgency: Urgency) -> u64 {
         Urgency::Live => 100,
         Urgency::LookUp => 90,
         Urgency::Soon => 80,
+        Urgency::Later => 65,
         Urgency::Background => 50,
     }
 }

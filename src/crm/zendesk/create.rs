@@ -181,6 +181,7 @@ async fn take(
             requester: standing,
             popped,
             pops_possible: errand.zendesk.voice.open(),
+            reused: false,
         }),
         note: format!("ticket {} was found made, {}", found.id, errand.cost()),
     }
@@ -301,6 +302,7 @@ impl Form {
                 requester,
                 popped,
                 pops_possible,
+                reused: false,
             }),
             note,
         }

@@ -145,6 +145,7 @@ impl Zendesk {
             Task::PopScreen { ticket, agent } => {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
+            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => todo!(),
         };
         match done {
             Ok(delivered) => {
