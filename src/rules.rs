@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::call::{Agent, Caller, Group, Groups, ReadNumber, Rules, Texts, UnknownCaller, Way};
+use crate::call::{Agent, Caller, Group, Groups, Missed, ReadNumber, Rules, Texts, UnknownCaller, Way};
 use crate::config::{self, Config, ReachedBy};
 use crate::directory::House;
 use crate::pbx::ami::channel::ChannelRules;
@@ -48,6 +48,10 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
         presentation_timeout: config.sources.first().map_or(SignedDuration::ZERO, |source| match source {
             config::Source::Ami(ami) => signed(ami.presentation_timeout),
         }),
+        always_default_agent: false,
+        fields: Arc::default(),
+        remove_placeholders: false,
+        records: false,
     }
 }
 
@@ -66,6 +70,8 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
         let texts = Texts {
             subject: ticket.subject.clone(),
             comment: ticket.comment.clone(),
+            missed_subject: ticket.subject.clone(),
+            missed_comment: ticket.comment.clone(),
             public: ticket.public,
             tags: ticket.tags.clone(),
             priority: ticket.priority.map(|priority| priority.as_str().to_owned()),
@@ -74,6 +80,8 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
             name: group.name.clone(),
             crm_group: group.crm_group.clone(),
             wrap_up: wrap_up(group, house),
+            reuse_within: SignedDuration::ZERO,
+            missed: Missed::default(),
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));

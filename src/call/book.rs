@@ -197,6 +197,10 @@ mod tests {
             agents: HashMap::new(),
             unknown: UnknownCaller::DefaultUser,
             presentation_timeout: SignedDuration::ZERO,
+            always_default_agent: false,
+            fields: Arc::default(),
+            remove_placeholders: false,
+            records: false,
         };
         let call: CallId = "main/1795660652.64".parse().unwrap();
         let (anna, dana) = ("201".parse().unwrap(), "204".to_owned());

@@ -26,7 +26,7 @@ pub use event::{
 };
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use number::{Caller, E164, NumberError, ReadNumber};
-pub use rules::{Group, Groups, Rules, Texts, UnknownCaller, Way};
+pub use rules::{FieldRule, FieldTarget, Group, Groups, Missed, Rules, Texts, UnknownCaller, Way};
 pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
 };

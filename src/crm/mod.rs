@@ -31,6 +31,8 @@ pub struct PersonRecord {
     pub person: Person,
     /// Every number as it is written in the CRM, from all configured phone fields.
     pub numbers: Vec<String>,
+    /// One that we made for a number, see [`Placeholder`](crate::call::Placeholder): who else has the number goes before.
+    pub placeholder: bool,
     /// False for deleted and suspended persons and for agents: they are never a caller.
     pub usable: bool,
 }
@@ -96,6 +98,9 @@ pub trait Resolve: Send + Sync {
     fn group(&self, name: &str) -> Option<u64>;
     /// The default user; `None` until it was found or made.
     fn default_user(&self) -> Option<PersonId>;
+    /// The agent of what is done without an agent: the first of `default_agent` and `deputy_agent`
+    /// that is neither suspended nor gone; `None` when there is none: then it is our log-in's.
+    fn default_agent(&self) -> Option<PersonId>;
 }
 
 /// A request that is not owed work did not succeed.

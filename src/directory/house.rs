@@ -270,6 +270,10 @@ impl Resolve for Directory {
     fn default_user(&self) -> Option<PersonId> {
         self.0.house.borrow().default_user
     }
+
+    fn default_agent(&self) -> Option<PersonId> {
+        None
+    }
 }
 
 impl Inner {

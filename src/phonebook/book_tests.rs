@@ -63,7 +63,7 @@ fn person(id: u64) -> Person {
 
 fn record(id: u64, numbers: &[&str]) -> PersonRecord {
     let numbers = numbers.iter().map(|text| (*text).to_owned()).collect();
-    PersonRecord { person: person(id), numbers, usable: true }
+    PersonRecord { person: person(id), numbers, usable: true, placeholder: false }
 }
 
 fn page(people: Vec<PersonRecord>, cursor: &str, end: bool) -> Result<PeoplePage, CrmError> {

@@ -58,6 +58,10 @@ impl Resolve for House {
     fn default_user(&self) -> Option<PersonId> {
         self.default_user
     }
+
+    fn default_agent(&self) -> Option<PersonId> {
+        None
+    }
 }
 
 pub fn options(sandbox: &Sandbox) -> Options {

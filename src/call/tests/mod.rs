@@ -50,6 +50,8 @@ fn house() -> Rules {
         public: false,
         tags: vec!["telephone".to_owned()],
         priority: None,
+        missed_subject: template("Missed: {caller_name|caller_number}"),
+        missed_comment: template("{caller_number} called"),
     });
     let mut groups = Groups::default();
     for (way, name, wrap_up) in [
@@ -60,7 +62,9 @@ fn house() -> Rules {
     ] {
         let wrap_up = SignedDuration::from_secs(wrap_up);
         let (name, crm_group) = (name.to_owned(), name.to_uppercase());
-        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, texts: Arc::clone(&texts) }));
+        let texts = Arc::clone(&texts);
+        let (reuse_within, missed) = (SignedDuration::ZERO, Missed::default());
+        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, texts }));
     }
     let agent = |extension: &str, email: Option<&str>| Agent {
         extension: ext(extension),
@@ -79,6 +83,10 @@ fn house() -> Rules {
         agents,
         unknown: UnknownCaller::DefaultUser,
         presentation_timeout,
+        always_default_agent: false,
+        fields: Arc::default(),
+        remove_placeholders: false,
+        records: false,
     }
 }
 

@@ -206,7 +206,7 @@ fn records(list: UserList, fields: &[PhoneField]) -> Vec<PersonRecord> {
             }
         }
         let usable = user.active && !user.suspended && user.role.as_deref() == Some("end-user");
-        PersonRecord { person: user.person(), numbers, usable }
+        PersonRecord { person: user.person(), numbers, usable, placeholder: false }
     };
     list.users.into_iter().map(record).collect()
 }
