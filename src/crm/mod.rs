@@ -6,12 +6,14 @@
 //! to abstract over yet.
 
 mod counters;
+mod fields;
 pub mod http;
 pub mod zendesk;
 
 use std::sync::Arc;
 
 pub use counters::Counters;
+pub use fields::{FieldCheck, FieldProblem};
 pub use http::LineError;
 
 use crate::call::{Agent, E164, Person, PersonId, Urgency, Work};
@@ -217,6 +219,17 @@ impl Crm {
     pub async fn export_people(&self, cursor: Option<&str>) -> Result<PeoplePage, CrmError> {
         match self {
             Self::Zendesk(zendesk) => zendesk.export_people(cursor).await,
+        }
+    }
+
+    /// Holds mappings against the fields of the CRM: for each of `checks`, in their order, what is wrong
+    /// with it; nothing when it will work.
+    ///
+    /// # Errors
+    /// When the fields cannot be read, see [`CrmError`].
+    pub async fn check_fields(&self, checks: &[FieldCheck]) -> Result<Vec<Vec<FieldProblem>>, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.check_fields(checks).await,
         }
     }
 }

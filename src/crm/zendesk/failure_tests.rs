@@ -71,6 +71,7 @@ fn all_shapes_of_error_bodies_are_read_and_nothing_of_their_texts_is_kept() {
         code: code.map(str::to_owned),
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         details: details.iter().map(|detail| (*detail).to_owned()).collect(),
+        field_ids: Vec::new(),
     };
     let table = [
         (
@@ -90,6 +91,10 @@ fn all_shapes_of_error_bodies_are_read_and_nothing_of_their_texts_is_kept() {
         (
             r#"{"error":"RecordInvalid","details":{"name":"short","+493023125111":[]}}"#,
             complaint(Some("RecordInvalid"), &["name"], &[]),
+        ),
+        (
+            r#"{"error":"RecordInvalid","details":{"base":[{"description":"x","ticket_field_id":9300000004008}]}}"#,
+            Complaint { field_ids: vec![9_300_000_004_008], ..complaint(Some("RecordInvalid"), &["base"], &[]) },
         ),
         ("", Complaint::default()),
         ("null", Complaint::default()),
