@@ -63,6 +63,8 @@ pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<C
         requests_per_minute: zendesk.requests_per_minute,
         max_in_flight: zendesk.max_in_flight,
         phone_fields: phone_fields(config),
+        show: Vec::new(),
+        calls_app_id: None,
     };
     Ok(Crm::Zendesk(Arc::new(Zendesk::new(options, clock)?)))
 }

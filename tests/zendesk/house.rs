@@ -81,6 +81,8 @@ pub fn options(sandbox: &Sandbox) -> Options {
         phone_fields: ["phone", "user_fields.phone_2", "user_fields.mobile", "identity"]
             .map(|field| field.parse().unwrap())
             .to_vec(),
+        show: Vec::new(),
+        calls_app_id: None,
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) async fn change(
         }
         if !tags.iter().all(|tag| stands.tags.contains(tag)) {
             let all = values::merged_tags(&stands.tags, &tags, &written);
-            parts.tags(&all, stands.updated_at.as_deref().unwrap_or_default());
+            parts.tags(&all, stands.updated_at.as_deref());
         }
     }
     if parts.is_empty() {

@@ -94,7 +94,10 @@ fn all_shapes_of_error_bodies_are_read_and_nothing_of_their_texts_is_kept() {
         ),
         (
             r#"{"error":"RecordInvalid","details":{"base":[{"description":"x","ticket_field_id":9300000004008}]}}"#,
-            Complaint { field_ids: vec![9_300_000_004_008], ..complaint(Some("RecordInvalid"), &["base"], &[]) },
+            Complaint {
+                field_ids: vec![9_300_000_004_008],
+                ..complaint(Some("RecordInvalid"), &["base"], &[])
+            },
         ),
         ("", Complaint::default()),
         ("null", Complaint::default()),

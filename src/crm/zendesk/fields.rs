@@ -94,7 +94,8 @@ async fn read(errand: &Errand<'_>, owner: Owner) -> Result<Fields, Failure> {
         }
         let page: Page = errand.ask(&ask).await?.read()?;
         fields.extend(page.fields);
-        let next = page.meta.after_cursor.filter(|after| page.meta.has_more && Some(after) != cursor.as_ref());
+        let next =
+            page.meta.after_cursor.filter(|after| page.meta.has_more && Some(after) != cursor.as_ref());
         if next.is_none() {
             break;
         }
@@ -149,7 +150,8 @@ impl Field {
 
     fn choices(&self) -> impl Iterator<Item = (&str, &str)> {
         let choices = self.custom_field_options.iter().flatten();
-        choices.filter_map(|choice| Some((choice.name.as_deref().unwrap_or_default(), choice.value.as_deref()?)))
+        choices
+            .filter_map(|choice| Some((choice.name.as_deref().unwrap_or_default(), choice.value.as_deref()?)))
     }
 
     /// What is wrong with the field whatever is written into it.
@@ -173,9 +175,7 @@ impl Field {
                 // Zendesk's patterns are Ruby's: one that is not understood here is left to Zendesk.
                 let pattern = self.regexp_for_validation.as_deref().unwrap_or_default();
                 match regex::Regex::new(pattern) {
-                    Ok(regex) if !regex.is_match(text) => {
-                        wants(&format!("a text that matches {pattern}"))
-                    }
+                    Ok(regex) if !regex.is_match(text) => wants(&format!("a text that matches {pattern}")),
                     _ => Ok(json!(text)),
                 }
             }

@@ -35,7 +35,11 @@ fn a_text_becomes_what_the_field_takes() {
         ("tagger", "given UP", Some(json!("outcome_abandoned"))),
         ("dropdown", "outcome_answered", Some(json!("outcome_answered"))),
         ("tagger", "won", None),
-        ("multiselect", "Answered; outcome_abandoned", Some(json!(["outcome_answered", "outcome_abandoned"]))),
+        (
+            "multiselect",
+            "Answered; outcome_abandoned",
+            Some(json!(["outcome_answered", "outcome_abandoned"])),
+        ),
         ("multiselect", "Answered, won", None),
         ("multiselect", ",", None),
         ("lookup", "9007199254743101", Some(json!("9007199254743101"))),

@@ -28,6 +28,8 @@ pub(super) struct Form {
     pub follows: Option<u64>,
     /// What is known of the caller, below the comment.
     pub shown: String,
+    /// By what the comment is found again, see [`talk`].
+    pub mark: String,
     /// How many parts were left out: another body needs another `Idempotency-Key`.
     pub left_out: usize,
 }
@@ -87,6 +89,7 @@ impl Form {
             author: author(draft.author.as_ref(), resolve),
             follows: None,
             shown: String::new(),
+            mark: draft.external_id.clone(),
             left_out: 0,
         })
     }
@@ -98,7 +101,7 @@ impl Form {
             "comment": {"body": format!("{}{}", draft.comment, self.shown), "public": draft.public},
             "requester_id": self.requester.0,
             "tags": draft.tags,
-            "metadata": talk::mark(&draft.external_id),
+            "metadata": talk::mark(&self.mark),
         });
         let mut set = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -254,6 +257,7 @@ mod tests {
             author: None,
             follows: None,
             shown: String::new(),
+            mark: String::new(),
             left_out: 0,
         };
         let draft = |for_default_agent| TicketDraft {

@@ -82,10 +82,12 @@ impl Parts {
 
     /// All tags that the ticket shall have. Refused by a conflict when somebody changed the ticket since it was
     /// read, because their tags would be lost.
-    pub fn tags(&mut self, tags: &[String], read_at: &str) {
+    pub fn tags(&mut self, tags: &[String], read_at: Option<&str>) {
         self.ticket.insert("tags".to_owned(), json!(tags));
-        self.ticket.insert("safe_update".to_owned(), json!(true));
-        self.ticket.insert("updated_stamp".to_owned(), json!(read_at));
+        if let Some(read_at) = read_at {
+            self.ticket.insert("safe_update".to_owned(), json!(true));
+            self.ticket.insert("updated_stamp".to_owned(), json!(read_at));
+        }
     }
 
     /// Nothing but what accompanies a part.
@@ -126,7 +128,9 @@ impl Parts {
         } else if !fields.is_empty() {
             self.leave_fields(&fields);
             self.rest(Rest::Nothing)
-        } else if complaint.about("requester") && self.take("requester_id", "the requester was refused and stays") {
+        } else if complaint.about("requester")
+            && self.take("requester_id", "the requester was refused and stays")
+        {
             self.rest(Rest::Refused)
         } else if complaint.about("author") && self.leave_author() {
             Rest::Goes

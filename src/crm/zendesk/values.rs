@@ -42,9 +42,9 @@ pub(super) async fn of_ticket(
 pub(super) fn typed(fields: &[Field], wishes: &[FieldValue], notes: &mut Vec<String>) -> Vec<Written> {
     let mut written: Vec<Written> = Vec::new();
     for wish in wishes.iter().filter(|wish| !wish.value.trim().is_empty()) {
-        let value = fields::find(fields, &wish.field).map_err(|problem| problem.to_string()).and_then(|field| {
-            field.typed(&wish.value).map(|value| Written { field: field.clone(), value })
-        });
+        let value = fields::find(fields, &wish.field)
+            .map_err(|problem| problem.to_string())
+            .and_then(|field| field.typed(&wish.value).map(|value| Written { field: field.clone(), value }));
         match value {
             Ok(value) => {
                 written.retain(|other| other.field.id != value.field.id);
@@ -140,7 +140,9 @@ mod tests {
         let texts = [" Call Back ", "pbx:main", "a/b-c_d", "call back", "", "!!", "Büro"].map(str::to_owned);
         assert_eq!(tags(&texts), ["call_back", "pbx_main", "a/b-c_d", "büro"]);
         assert_eq!(other_tag("phone"), None);
-        assert!(matches!(other_tag("Call Back"), Some(FieldProblem::OtherTag { tag, .. }) if tag == "call_back"));
+        assert!(
+            matches!(other_tag("Call Back"), Some(FieldProblem::OtherTag { tag, .. }) if tag == "call_back")
+        );
     }
 
     #[test]
