@@ -6,7 +6,7 @@ pub use std::time::Duration;
 
 pub use jiff::ToSpan as _;
 pub use ringdesk::call::{
-    Agent, Event, PersonId, Requester, Standing, Task, TicketChange, TicketDraft, TicketId, TicketStanding,
+    Agent, Author, Event, FieldValue, PersonId, Requester, Standing, Task, TicketChange, TicketDraft, TicketId, TicketStanding,
     Urgency, Work,
 };
 pub use ringdesk::clock::Clock;
@@ -18,6 +18,7 @@ pub use serde_json::{Value, json};
 
 pub const PETRA: PersonId = PersonId(9_007_199_254_743_101);
 pub const MARIA_WHO_IS_DELETED: PersonId = PersonId(9_300_000_002_135);
+pub const RINGDESK: u64 = 9_300_000_001_000;
 pub const ANNA: u64 = 9_300_000_001_201;
 pub const DANA: u64 = 9_300_000_001_204;
 pub const DEFAULT_USER: u64 = 9_300_000_002_136;
@@ -28,6 +29,7 @@ pub const BACKOFFICE: u64 = 9_300_000_000_103;
 pub struct House {
     pub agents: HashMap<&'static str, u64>,
     pub default_user: Option<PersonId>,
+    pub default_agent: Option<PersonId>,
 }
 
 impl Default for House {
@@ -37,7 +39,7 @@ impl Default for House {
             ("dana.oezdemir@example.com", DANA),
             ("nobody@example.com", 17),
         ]);
-        Self { agents, default_user: Some(PersonId(DEFAULT_USER)) }
+        Self { agents, default_user: Some(PersonId(DEFAULT_USER)), default_agent: None }
     }
 }
 
@@ -60,7 +62,7 @@ impl Resolve for House {
     }
 
     fn default_agent(&self) -> Option<PersonId> {
-        None
+        self.default_agent
     }
 }
 
@@ -182,4 +184,38 @@ pub fn newcomers(sandbox: &Sandbox) -> Vec<Value> {
     let state = sandbox.state();
     let ours = |user: &&Value| user["external_id"] == "ringdesk:+4930555123";
     state["users"].as_array().unwrap().iter().filter(ours).cloned().collect()
+}
+
+pub fn change_of(ticket: TicketId, change: TicketChange) -> Work {
+    work(Task::UpdateTicket { ticket, change })
+}
+
+/// A ticket as it stands in the account.
+pub fn ticket(sandbox: &Sandbox, id: TicketId) -> Value {
+    let state = sandbox.state();
+    let mut tickets = state["tickets"].as_array().unwrap().iter();
+    tickets.find(|ticket| ticket["id"] == id.0).unwrap().clone()
+}
+
+/// What is said in a ticket, the voice comments of calls too.
+pub fn said(ticket: &Value) -> Vec<&str> {
+    let comments = ticket["comments"].as_array().unwrap().iter();
+    comments.map(|comment| comment["body"].as_str().unwrap()).collect()
+}
+
+pub fn value(ticket: &Value, field: u64) -> Value {
+    let mut fields = ticket["custom_fields"].as_array().unwrap().iter();
+    fields.find(|entry| entry["id"] == field).map(|entry| entry["value"].clone()).unwrap_or_default()
+}
+
+/// Makes a ticket for Petra in Anna's name.
+pub async fn petras_ticket(zendesk: &Zendesk) -> TicketId {
+    let done =
+        zendesk.deliver(&create(draft(Requester::Person(PETRA))), FIRST, &House::default()).await.unwrap();
+    standing(&done).ticket
+}
+
+/// The requests since there were so many.
+pub fn since(sandbox: &Sandbox, count: usize) -> Vec<String> {
+    requests(sandbox).split_off(count)
 }
