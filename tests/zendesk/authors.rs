@@ -15,7 +15,10 @@ async fn the_first_comment_is_in_the_name_of_who_answered() {
         draft.author = by("anna.weber@example.com");
         client(&sandbox).deliver(&create(draft), FIRST, &House::default()).await.unwrap();
         let ticket = &tickets(&sandbox)[0];
-        assert_eq!((&ticket["submitter_id"], &ticket["comments"][0]["author_id"]), (&json!(ANNA), &json!(ANNA)));
+        assert_eq!(
+            (&ticket["submitter_id"], &ticket["comments"][0]["author_id"]),
+            (&json!(ANNA), &json!(ANNA))
+        );
         clean(&sandbox);
     }
 }
@@ -99,7 +102,8 @@ async fn a_call_that_nobody_answered_is_the_default_agents_and_opens_nowhere() {
 async fn the_default_agents_ticket_is_made_once() {
     for fault in ["reset_after_commit@POST /tickets", "cut_answer@POST /tickets"] {
         let sandbox = sandbox().await;
-        let (zendesk, house) = (client(&sandbox), House { default_agent: Some(PersonId(ANNA)), ..House::default() });
+        let (zendesk, house) =
+            (client(&sandbox), House { default_agent: Some(PersonId(ANNA)), ..House::default() });
         zendesk.login().await.unwrap();
         sandbox.set_fault(fault, "1").unwrap();
         zendesk.deliver(&create(missed()), FIRST, &house).await.unwrap_err();

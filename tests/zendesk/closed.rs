@@ -45,13 +45,17 @@ async fn what_is_said_goes_into_one_follow_up() {
     let done = zendesk.deliver(&change_of(closed, first), FIRST, &house).await.unwrap();
     assert!(done.note.contains("follow-up") && done.note.contains("nothing else"), "{}", done.note);
     assert_eq!(done.event, Event::TicketUpdated);
-    let done = zendesk.deliver(&second(change_of(closed, comment("One more."))), FIRST, &house).await.unwrap();
+    let done =
+        zendesk.deliver(&second(change_of(closed, comment("One more."))), FIRST, &house).await.unwrap();
     assert!(done.note.contains("follow-up") && !done.note.contains("nothing else"), "{}", done.note);
     let follow_ups = follow_ups(&sandbox);
     assert_eq!(follow_ups.len(), 1);
     let follow_up = &follow_ups[0];
     assert_eq!(said(follow_up), ["The call ended.", "One more."]);
-    assert_eq!(follow_up["via"]["source"], json!({"from": {"ticket_id": closed.0}, "to": {}, "rel": "follow_up"}));
+    assert_eq!(
+        follow_up["via"]["source"],
+        json!({"from": {"ticket_id": closed.0}, "to": {}, "rel": "follow_up"})
+    );
     for (key, value) in [
         ("requester_id", json!(DEFAULT_USER)),
         ("assignee_id", json!(ANNA)),
@@ -76,7 +80,10 @@ async fn a_closed_follow_up_is_followed_in_turn() {
     zendesk.deliver(&second(change_of(closed, comment("Two."))), FIRST, &house).await.unwrap();
     let follow_ups = follow_ups(&sandbox);
     assert_eq!(follow_ups.len(), 2);
-    assert_eq!((said(&follow_ups[1]), &follow_ups[1]["via"]["source"]["from"]["ticket_id"]), (vec!["Two."], &first));
+    assert_eq!(
+        (said(&follow_ups[1]), &follow_ups[1]["via"]["source"]["from"]["ticket_id"]),
+        (vec!["Two."], &first)
+    );
 }
 
 #[tokio::test]
@@ -84,7 +91,8 @@ async fn nothing_but_changes_is_told_as_done_nothing() {
     let (sandbox, zendesk, closed) = house_with_a_closed_ticket().await;
     let tags = TicketChange { tags: vec!["late".to_owned()], ..TicketChange::default() };
     let solved = TicketChange { solve: true, ..tags.clone() };
-    let given = TicketChange { assignee: Some(agent("dana.oezdemir@example.com")), ..TicketChange::default() };
+    let given =
+        TicketChange { assignee: Some(agent("dana.oezdemir@example.com")), ..TicketChange::default() };
     let to_petra = TicketChange { requester: Some(Requester::Person(PETRA)), ..TicketChange::default() };
     for change in [tags, solved, given, to_petra] {
         let done = zendesk.deliver(&change_of(closed, change), FIRST, &House::default()).await.unwrap();

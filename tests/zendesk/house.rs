@@ -6,8 +6,8 @@ pub use std::time::Duration;
 
 pub use jiff::ToSpan as _;
 pub use ringdesk::call::{
-    Agent, Author, Event, FieldValue, PersonId, Requester, Standing, Task, TicketChange, TicketDraft, TicketId, TicketStanding,
-    Urgency, Work,
+    Agent, Author, Event, FieldValue, PersonId, Requester, Standing, Task, TicketChange, TicketDraft,
+    TicketId, TicketStanding, Urgency, Work,
 };
 pub use ringdesk::clock::Clock;
 pub use ringdesk::crm::zendesk::{Credentials, Options, Voice, Zendesk};

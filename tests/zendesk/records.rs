@@ -148,7 +148,10 @@ async fn what_cannot_be_written_says_what_to_do() {
     assert!(matches!(&done.event, Event::WorkRefused { reason, .. } if reason.contains("calls_app_id")));
     assert_eq!(requests(&sandbox).len(), count, "without an app nothing is asked");
     let error = with_app(&sandbox, 5).deliver(&work, FIRST, &house).await.unwrap_err();
-    assert!(matches!(&error, DeliveryError::Refused { reason } if reason.contains("calls_app_id")), "{error:?}");
+    assert!(
+        matches!(&error, DeliveryError::Refused { reason } if reason.contains("calls_app_id")),
+        "{error:?}"
+    );
     let stranger = CallRecord { agent: Some(agent("nobody@example.com")), ..record(ticket) };
     let zendesk = with_app(&sandbox, APP);
     zendesk.deliver(&write(stranger), FIRST, &house).await.unwrap();
