@@ -316,10 +316,11 @@ impl Running {
 
     /// Notes what a step changed, and does at once what needs no journal.
     async fn carry_out(&mut self, id: CallId, step: Step) {
-        let mut steps = VecDeque::from([step]);
-        while let Some(step) = steps.pop_front() {
+        let mut steps = VecDeque::from([(id, step)]);
+        while let Some((id, step)) = steps.pop_front() {
+            steps.extend(step.others);
             if step.durable && !self.journaled.contains(&id) && !self.begins(&id).await {
-                return;
+                continue;
             }
             if step.durable {
                 self.batch.snapshots.insert(id.clone());
@@ -347,7 +348,7 @@ impl Running {
                                 self.book.search_begins(&id, now, &rules)
                             }
                         };
-                        steps.push_back(next);
+                        steps.push_back((id.clone(), next));
                     }
                     Effect::Owe(work) => {
                         let work = Arc::new(work);

@@ -114,6 +114,9 @@ impl Player {
     }
 
     fn carry_out(&mut self, id: &CallId, step: Step) {
+        for (other, step) in step.others {
+            self.carry_out(&other, step);
+        }
         for effect in step.effects {
             self.effects.entry(id.clone()).or_default().push(effect.name());
             let next = match effect {

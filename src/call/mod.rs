@@ -9,7 +9,9 @@ mod caller;
 mod draft;
 mod end;
 mod event;
+mod follow_up;
 mod id;
+mod missed;
 mod number;
 mod rules;
 mod state;
@@ -24,7 +26,9 @@ pub use book::Book;
 pub use event::{
     DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,
 };
+pub use follow_up::{After, Once};
 pub use id::{CallId, Extension, IdError, SourceName};
+pub use missed::{Attempt, MissedAs, Reached};
 pub use number::{Caller, E164, NumberError, ReadNumber};
 pub use rules::{FieldRule, FieldTarget, Group, Groups, Missed, Rules, Texts, UnknownCaller, Way};
 pub use state::{

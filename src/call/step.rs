@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::Event;
+use super::event::{Direction, Event};
 use super::id::Extension;
+use super::missed::Ask;
 use super::rules::{Group, Rules, Way};
 use super::state::{Call, Lookup, Outcome, Phase, Presentation, Step, Transfer};
 
@@ -87,6 +88,11 @@ impl Call {
                 if self.phase == Phase::Ringing {
                     self.phase = Phase::Talking;
                     self.answered = Some(now);
+                    if let (Direction::Outbound, Some(number)) =
+                        (self.direction, rules.numbers.read(&self.dialled).e164())
+                    {
+                        step.ask = Some(Ask::Reached { number, ticket: None });
+                    }
                 }
             }
             Event::Transferred { kind, from, to } => {

@@ -3,10 +3,12 @@
 //! Every story is told four times: as it is; with everything heard and delivered twice; with the call
 //! written down and read back after each line; and with a restart after each line.
 
+mod after;
 mod any_order;
 mod callers;
 mod ends;
 mod facts;
+mod missed;
 mod restarts;
 mod texts;
 mod ways;
@@ -248,6 +250,11 @@ fn changed(seq: u32) -> Act {
 
 fn popped(seq: u32, extension: &str) -> Act {
     Act::Does(seq, Event::ScreenPopped { extension: ext(extension) })
+}
+
+fn filed(seq: u32, number: Filed) -> Act {
+    let updated = PersonUpdated { number: Some(number), placeholder_removed: false };
+    Act::Does(seq, Event::PersonUpdated(updated))
 }
 
 // ── The telling ─────────────────────────────────────────────────────────────────────────────────
