@@ -154,6 +154,11 @@ impl Call {
             | Event::PersonUpdated(_)
             | Event::CallRecorded { .. }
             | Event::RecordShown
+            | Event::RecordingFailed { .. }
+            | Event::RecordingPaused { .. }
+            | Event::RecordingKept { .. }
+            | Event::RecordingMissing { .. }
+            | Event::RecordingAttached
             | Event::TicketUpdated
             | Event::ScreenPopped { .. }
             | Event::WorkRefused { .. } => {}

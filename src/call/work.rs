@@ -6,6 +6,7 @@ use super::after::{Author, CallRecord, FieldValue, PersonUpdate, RecordId};
 use super::event::{Person, PersonId, TicketId};
 use super::id::{CallId, Extension};
 use super::number::E164;
+use super::recording::{RecordingAttachment, RecordingSought};
 
 /// What a call's state asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,7 @@ impl Work {
             Task::CreateTicket(_) | Task::PopScreen { .. } => Urgency::Live,
             Task::UpdateTicket { .. } => Urgency::Soon,
             Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => Urgency::Later,
+            Task::KeepRecording(_) | Task::AttachRecording(_) => Urgency::Background,
         }
     }
 }
@@ -106,6 +108,10 @@ pub enum Task {
     UpdatePerson(Box<PersonUpdate>),
     /// Make the CRM's record of the call.
     RecordCall(Box<CallRecord>),
+    /// Fetch the recording from the PBX and keep it.
+    KeepRecording(Box<RecordingSought>),
+    /// Attach the recording to the ticket.
+    AttachRecording(Box<RecordingAttachment>),
     /// Show that record in its ticket.
     ShowRecord {
         /// The ticket.
@@ -127,6 +133,8 @@ impl Task {
             Self::UpdatePerson(_) => "update_person",
             Self::RecordCall(_) => "record_call",
             Self::ShowRecord { .. } => "show_record",
+            Self::KeepRecording(_) => "keep_recording",
+            Self::AttachRecording(_) => "attach_recording",
         }
     }
 }

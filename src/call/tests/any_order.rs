@@ -112,6 +112,8 @@ fn word(work: &Work, requester: Standing, pops_possible: bool) -> Event {
         }
         Task::RecordCall(_) => Event::CallRecorded { record: RecordId(9) },
         Task::ShowRecord { .. } => Event::RecordShown,
+        Task::KeepRecording(_) => Event::RecordingKept { files: Vec::new() },
+        Task::AttachRecording(_) => Event::RecordingAttached,
     }
 }
 

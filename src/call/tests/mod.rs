@@ -443,6 +443,8 @@ fn short(effect: &Effect) -> String {
             let number = update.number.map(|number| format!(" number {number}"));
             format!("{seq} person{}", number.unwrap_or_default())
         }
+        Effect::Owe(Work { seq, task: Task::KeepRecording(_), .. }) => format!("{seq} keep"),
+        Effect::Owe(Work { seq, task: Task::AttachRecording(_), .. }) => format!("{seq} attach"),
         Effect::Owe(Work { seq, task: Task::RecordCall(_), .. }) => format!("{seq} record"),
         Effect::Owe(Work { seq, task: Task::ShowRecord { record, .. }, .. }) => {
             format!("{seq} show {record}")

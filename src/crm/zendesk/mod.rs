@@ -146,6 +146,7 @@ impl Zendesk {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
             Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => todo!(),
+            Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
         };
         match done {
             Ok(delivered) => {
