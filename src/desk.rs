@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{
-    Book, CallId, E164, Effect, Event, Heard, Identified, Requester, Rules, Standing, Step, Task, Urgency,
-    Work,
+    Book, CallId, E164, Effect, Event, Heard, Identified, RecordingOrder, Requester, Rules, Standing, Step,
+    Task, Urgency, Work,
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
@@ -62,10 +62,21 @@ pub struct Desk {
     pub outcomes: mpsc::Receiver<Outcome>,
     /// What is owed, to the dispatcher.
     pub orders: mpsc::UnboundedSender<Order>,
+    /// Orders for the PBX.
+    pub pbx: Arc<dyn TellPbx>,
     /// Numbers for the status page.
     pub state: watch::Sender<DeskState>,
     /// The clock.
     pub clock: Clock,
+}
+
+/// Takes orders for the PBX of a call; never waits.
+pub trait TellPbx: Send + Sync {
+    /// Gives the order on.
+    ///
+    /// # Errors
+    /// Why it cannot be given: no such source, or one that does not take any more.
+    fn tell(&self, call: &CallId, order: RecordingOrder) -> Result<(), String>;
 }
 
 /// Numbers for the status page.
@@ -349,6 +360,13 @@ impl Running {
                             }
                         };
                         steps.push_back((id.clone(), next));
+                    }
+                    Effect::Record(order) => {
+                        if let Err(reason) = self.desk.pbx.tell(&id, order) {
+                            let event = Event::RecordingFailed { reason };
+                            let heard = Heard { call: id.clone(), at: now, event };
+                            steps.push_back((id.clone(), self.book.on(&heard, &rules)));
+                        }
                     }
                     Effect::Owe(work) => {
                         let work = Arc::new(work);

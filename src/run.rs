@@ -13,13 +13,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly;
-use crate::call::{Rules, Work};
+use crate::call::{CallId, RecordingOrder, Rules, Work};
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Mode, Source};
 use crate::crm::{Crm, CrmError, LineError};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
-use crate::desk::{Desk, DeskState, Recovery};
+use crate::desk::{Desk, DeskState, Recovery, TellPbx};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Load, Order, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
@@ -195,6 +195,7 @@ impl Daemon {
             inputs: inputs_rx,
             outcomes: outcomes_rx,
             orders: orders_tx,
+            pbx: Arc::new(NoOrders),
             state: desk_state_tx,
             clock: clock.clone(),
         };
@@ -418,5 +419,14 @@ async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: Cancellatio
             () = tokio::time::sleep(PRUNE_EVERY) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// No source takes orders.
+struct NoOrders;
+
+impl TellPbx for NoOrders {
+    fn tell(&self, _: &CallId, _: RecordingOrder) -> Result<(), String> {
+        Err("this source does not record".to_owned())
     }
 }

@@ -13,6 +13,7 @@ mod follow_up;
 mod id;
 mod missed;
 mod number;
+mod recorded;
 mod recording;
 mod rules;
 mod state;
@@ -31,8 +32,12 @@ pub use follow_up::{After, Once};
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use missed::{Attempt, MissedAs, Reached};
 pub use number::{Caller, E164, NumberError, ReadNumber};
+pub use recorded::Recorded;
 pub use recording::{KeptRecording, RecordingAttachment, RecordingOrder, RecordingSought};
-pub use rules::{FieldRule, FieldTarget, Group, Groups, Missed, Rules, Texts, UnknownCaller, Way};
+pub use rules::{
+    FieldRule, FieldTarget, Group, Groups, Missed, RecordingRules, RecordingWay, Rules, Texts, UnknownCaller,
+    Way,
+};
 pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
 };

@@ -6,7 +6,7 @@ use super::after::{Author, CallRecord, FieldValue, PersonUpdate, RecordId};
 use super::event::{Person, PersonId, TicketId};
 use super::id::{CallId, Extension};
 use super::number::E164;
-use super::recording::{RecordingAttachment, RecordingSought};
+use super::recording::{RecordingAttachment, RecordingOrder, RecordingSought};
 
 /// What a call's state asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Effect {
         /// The number.
         number: E164,
     },
+    /// An order for the PBX. Not durable: a call that is gone is not recorded.
+    Record(RecordingOrder),
     /// Work for the CRM, to be written down before it is done.
     Owe(Work),
     /// Work that is no longer worth doing.
@@ -32,6 +34,10 @@ impl Effect {
     pub fn name(&self) -> &'static str {
         match self {
             Self::LookUpCaller { .. } => "look_up_caller",
+            Self::Record(RecordingOrder::Start { .. }) => "start_recording",
+            Self::Record(RecordingOrder::Stop) => "stop_recording",
+            Self::Record(RecordingOrder::Pause) => "pause_recording",
+            Self::Record(RecordingOrder::Resume) => "resume_recording",
             Self::Owe(work) => work.task.name(),
             Self::Withdraw { .. } => "withdraw",
         }
