@@ -21,7 +21,7 @@ use crate::call::{
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
-use crate::dispatch::{End, Order, Outcome, Owed};
+use crate::dispatch::{End, Order, Orders, Outcome, Owed};
 use crate::journal::{HowSettled, Journal, Postponed, Settled};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
@@ -60,8 +60,8 @@ pub struct Desk {
     pub inputs: mpsc::Receiver<Input>,
     /// How attempts at owed work ended.
     pub outcomes: mpsc::Receiver<Outcome>,
-    /// What is owed, to the dispatcher.
-    pub orders: mpsc::UnboundedSender<Order>,
+    /// What is owed, to the dispatchers.
+    pub orders: Orders,
     /// Orders for the PBX.
     pub pbx: Arc<dyn TellPbx>,
     /// Numbers for the status page.

@@ -44,7 +44,7 @@ pub use state::{
 pub use summary::{Summary, TransferSummary};
 pub use template::{Field, Template, TemplateError};
 pub use work::{
-    Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
+    Agent, Effect, Exit, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Effect {
 
 /// An effect made durable: what an exit must do for a call, once.
 ///
-/// Work of one call is done in order of `seq`; a later piece waits for the earlier ones.
+/// Work of one call for one [`Exit`] is done in order of `seq`; a later piece waits for the earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// The call it belongs to.
@@ -130,7 +130,29 @@ pub enum Task {
     },
 }
 
+/// Who does a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The CRM.
+    Crm,
+    /// Whoever keeps recordings. It may wait for them, and the rest of the call's work does not.
+    Recordings,
+}
+
 impl Task {
+    /// Who does it. Work of one call for one exit is done in order.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::KeepRecording(_) | Self::AttachRecording(_) => Exit::Recordings,
+            Self::CreateTicket(_)
+            | Self::UpdateTicket { .. }
+            | Self::PopScreen { .. }
+            | Self::UpdatePerson(_)
+            | Self::RecordCall(_)
+            | Self::ShowRecord { .. } => Exit::Crm,
+        }
+    }
+
     /// The name of the task in stories, logs and `ringdesk replay`.
     pub fn name(&self) -> &'static str {
         match self {

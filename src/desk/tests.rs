@@ -105,7 +105,7 @@ impl House {
         let folder = self.place.path();
         let path = folder.join("ringdesk.toml");
         let config = Config::parse(CONFIG, &path, &Environment::empty(), Secrets::Needed).unwrap();
-        let (orders_tx, orders) = mpsc::unbounded_channel();
+        let (orders_tx, orders, _) = Orders::new();
         let orders = Arc::new(Mutex::new(orders));
         let (commits, too_early) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
         let hook: AfterCommit = {
