@@ -28,7 +28,7 @@ pub(super) struct Form {
     pub follows: Option<u64>,
     /// What is known of the caller, below the comment.
     pub shown: String,
-    /// By what the comment is found again, see [`talk`].
+    /// By what the comment is found again, see `talk`.
     pub mark: String,
     /// How many parts were left out: another body needs another `Idempotency-Key`.
     pub left_out: usize,

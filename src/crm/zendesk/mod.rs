@@ -1,6 +1,6 @@
 //! Zendesk: tickets, screen pops, users.
 //!
-//! A request goes [`Errand`] → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
+//! A request goes `errand` → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
 //! `failure` (what does the answer mean?). What is asked stands in one file each: `create` (with `form`,
 //! `reuse`, `show`), `change` (with `parts`, `values`, `follow_up`), `pop` and `record` for owed work, `people`,
 //! `newcomer`, `roster` for users and groups, `fields` for their custom fields.
@@ -177,6 +177,7 @@ impl Zendesk {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
             Task::UpdatePerson(_) => todo!(),
+            Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
             Task::RecordCall(record) => {
                 ("recording the call", record::record(&errand, &key, record, attempt, resolve).await)
             }

@@ -2,7 +2,7 @@
 //!
 //! Which one is found in the list of the requester's tickets. That list was reported to be half a minute and more
 //! behind, so what we made ourselves is remembered for some minutes. The comment is marked with the draft's
-//! `external_id` (see [`talk`]), by which a repetition finds it; a ticket that turns out to be closed is
+//! `external_id` (see `talk`), by which a repetition finds it; a ticket that turns out to be closed is
 //! followed by a new one.
 
 use std::time::Duration;
