@@ -110,7 +110,7 @@ impl House {
         let (journal, lock) =
             Journal::open(&folder.join("journal.db"), self.clock.clone(), Some(hook)).await.unwrap();
         let numbers = Arc::new(rules::normaliser(&config).unwrap());
-        let crm = assembly::crm(&config, None, self.clock.clone()).unwrap();
+        let crm = assembly::crm(&config, &numbers, None, self.clock.clone()).unwrap();
         let phonebook = PhoneBook::open(
             &folder.join("phonebook.db"),
             Arc::clone(&numbers),

@@ -2,7 +2,7 @@
 //!
 //! A request goes [`Errand`] → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
 //! `failure` (what does the answer mean?). What is asked stands in one file each: `create`, `change`,
-//! `pop` for owed work, `people`, `newcomer`, `roster` for users and groups.
+//! `pop`, `person` (decided by `filing`) for owed work, `people`, `newcomer`, `roster` for users and groups.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/>. With Talk Partner Edition a known caller
 //! costs one request, `POST /channels/voice/tickets`; without it tickets are plain ones with an
@@ -16,16 +16,19 @@ mod change;
 mod create;
 mod errand;
 mod failure;
+mod fields;
+mod filing;
 mod newcomer;
 mod options;
 mod people;
+mod person;
 mod pop;
 mod roster;
 mod token;
 mod voice;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -36,7 +39,7 @@ use crate::call::{E164, Person, PersonId, Task, Urgency, Work};
 use crate::clock::{self, Clock};
 pub use crate::crm::http::LineError;
 use crate::crm::http::{self, Patience};
-use crate::crm::{Counters, CrmError, Login, PeoplePage, PersonRecord, Resolve, Roster};
+use crate::crm::{Counters, CrmError, Login, PeoplePage, PersonRecord, ReadNumbers, Resolve, Roster};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
 use budget::Budget;
@@ -48,6 +51,9 @@ use failure::Failure;
 const NEWCOMER_KEPT: Duration = Duration::from_secs(600);
 /// Numbers that are kept so; 10 000 new callers in ten minutes are none.
 const NEWCOMERS: u64 = 10_000;
+
+/// Users share so many turns by their ids.
+const TURNS: usize = 16;
 
 /// How long a doubt is kept here; the journal remembers it longer.
 const DOUBT_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -61,6 +67,7 @@ pub struct Zendesk {
     budget: Budget,
     voice: voice::VoiceDoor,
     phone_fields: Vec<PhoneField>,
+    numbers: Arc<dyn ReadNumbers>,
     request_timeout: Duration,
     counters: Counters,
     clock: Clock,
@@ -70,6 +77,10 @@ pub struct Zendesk {
     newcomers: moka::future::Cache<E164, Person>,
     /// When the export of users was asked for.
     exports: Mutex<std::collections::VecDeque<Instant>>,
+    /// The definitions of the users' fields.
+    user_fields: fields::Kept,
+    /// Who writes to a user after a look at it waits for its turn.
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 /// An attempt whose end was not heard.
@@ -97,6 +108,7 @@ impl Zendesk {
             budget: Budget::new(options.requests_per_minute, options.max_in_flight, clock.clone()),
             voice: voice::VoiceDoor::new(options.voice, options.voice_known),
             phone_fields: options.phone_fields,
+            numbers: options.numbers,
             request_timeout: options.request_timeout,
             counters: Counters::default(),
             clock,
@@ -106,6 +118,8 @@ impl Zendesk {
                 .time_to_live(NEWCOMER_KEPT)
                 .build(),
             exports: Mutex::default(),
+            user_fields: fields::Kept::default(),
+            turns: Default::default(),
         })
     }
 
@@ -145,7 +159,10 @@ impl Zendesk {
             Task::PopScreen { ticket, agent } => {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
-            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => todo!(),
+            Task::UpdatePerson(update) => {
+                ("updating the person", person::update(&errand, update, resolve).await)
+            }
+            Task::RecordCall(_) | Task::ShowRecord { .. } => todo!(),
         };
         match done {
             Ok(delivered) => {
@@ -229,6 +246,10 @@ impl Zendesk {
         let what = "reading all persons";
         let errand = Errand::new(self, Urgency::Background);
         people::export(&errand, cursor).await.map_err(|failure| failure.asked(what))
+    }
+
+    fn turn_of(&self, user: PersonId) -> &tokio::sync::Mutex<()> {
+        &self.turns[usize::try_from(user.0 % TURNS as u64).unwrap_or_default()]
     }
 
     fn doubts(&self) -> MutexGuard<'_, HashMap<String, Doubt>> {
