@@ -11,4 +11,5 @@ mod doubts;
 mod house;
 mod newcomers;
 mod people;
+mod persons;
 mod tickets;
