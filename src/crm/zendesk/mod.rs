@@ -79,6 +79,8 @@ pub struct Zendesk {
     exports: Mutex<std::collections::VecDeque<Instant>>,
     /// The definitions of the users' fields.
     user_fields: fields::Kept,
+    /// When a user was changed last.
+    last_user_write: tokio::sync::Mutex<Option<Instant>>,
     /// Who writes to a user after a look at it waits for its turn.
     turns: [tokio::sync::Mutex<()>; TURNS],
 }
@@ -119,6 +121,7 @@ impl Zendesk {
                 .build(),
             exports: Mutex::default(),
             user_fields: fields::Kept::default(),
+            last_user_write: tokio::sync::Mutex::default(),
             turns: Default::default(),
         })
     }

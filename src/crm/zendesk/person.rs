@@ -15,6 +15,8 @@
 //! <https://developer.zendesk.com/api-reference/ticketing/users/user_identities/>, and for the merge
 //! <https://support.zendesk.com/hc/en-us/articles/4408887695898>.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -27,6 +29,7 @@ use super::options::PhoneField;
 use super::people::{IdentityList, IdentityRecord, UserRecord};
 use super::{fields, filing};
 use crate::call::{E164, Event, Filed, PersonId, PersonUpdate, PersonUpdated, Placeholder, TicketId};
+use crate::clock;
 use crate::crm::Resolve;
 use crate::delivery::Delivered;
 
@@ -34,6 +37,9 @@ use crate::delivery::Delivered;
 const MOST_LOOKS: usize = 3;
 /// Requests that one place may cost: each refused field costs one, then all of them together.
 const MOST_TRIES: usize = 4;
+
+/// Between two updates of users.
+const PACE: Duration = Duration::from_secs(1);
 
 const DELETED: &str = "the requester is deleted or merged away";
 
@@ -339,7 +345,20 @@ impl<'a> Deed<'a> {
         true
     }
 
+    /// Zendesk allows one such request a second for the whole account, and a refused one would stop the
+    /// calls as well. <https://developer.zendesk.com/api-reference/introduction/rate-limits/>
     async fn put_user(&self, id: u64, parts: Map<String, Value>) -> Result<Answer, Failure> {
+        let mut last = self.errand.zendesk.last_user_write.lock().await;
+        if let Some(last) = *last {
+            tokio::time::sleep(PACE.saturating_sub(clock::instant().duration_since(last))).await;
+        }
+        let answer = self.send_user(id, parts).await;
+        // The far side counts from when it came.
+        *last = Some(clock::instant());
+        answer
+    }
+
+    async fn send_user(&self, id: u64, parts: Map<String, Value>) -> Result<Answer, Failure> {
         self.errand.ask(&Ask::put("/users/{}", &[id]).body(&json!({"user": parts}))).await
     }
 
