@@ -172,6 +172,12 @@ impl<'a> Deed<'a> {
         if !self.write_fields(&user).await? {
             return Ok(None);
         }
+        if let (Some(Filed::Written { .. } | Filed::HadIt { .. }), Some(number)) =
+            (&filed, self.update.number)
+        {
+            // Whoever was made for it is not the next caller's user.
+            self.errand.zendesk.newcomers.invalidate(&number).await;
+        }
         let owned = matches!(filed, Some(Filed::Written { .. } | Filed::HadIt { .. }));
         let removed = match (&self.update.placeholder, self.update.number) {
             (Some(placeholder), Some(number))
