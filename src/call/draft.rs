@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::event::Identified;
+use super::missed::MissedAs;
 use super::number::Caller;
 use super::rules::{Rules, UnknownCaller};
 use super::state::{Call, Lookup};
-use super::template::Field;
+use super::template::{Field, Template};
 use super::work::{Agent, Requester, TicketDraft};
 
 impl Call {
@@ -18,7 +19,11 @@ impl Call {
         let candidates = self.candidates();
         let value = |field| self.value(field, agent.as_ref(), &candidates);
         let assignee = agent.clone().filter(|agent| agent.email.is_some());
+        let missed = self.after.missed != MissedAs::NotMissed;
         let (subject, comment) = match group {
+            Some(group) if missed => {
+                (group.texts.missed_subject.render_line(value), group.texts.missed_comment.render(value))
+            }
             Some(group) => (group.texts.subject.render_line(value), group.texts.comment.render(value)),
             None => (None, String::new()),
         };
@@ -46,9 +51,10 @@ impl Call {
             pop: assignee.clone().filter(|_| self.pop_worth_it_at(now)),
             assignee,
             tells_candidates: !candidates.is_empty(),
-            author: None,
-            for_default_agent: false,
-            reuse_within: 0,
+            author: Some(self.author(rules)),
+            for_default_agent: missed,
+            reuse_within: group
+                .map_or(0, |group| group.reuse_within.as_secs().try_into().unwrap_or(u32::MAX)),
         };
         (draft, why)
     }
@@ -94,6 +100,13 @@ impl Call {
                 "the agent was quicker than the search; it is corrected when the answer comes",
             ),
         }
+    }
+
+    /// One line made of a template; `None` when it is empty.
+    pub(super) fn text(&self, template: &Template, rules: &Rules) -> Option<String> {
+        let agent = self.last_agent.as_ref().map(|extension| rules.agent(extension));
+        let candidates = self.candidates();
+        template.render_line(|field| self.value(field, agent.as_ref(), &candidates))
     }
 
     pub(super) fn candidates(&self) -> String {

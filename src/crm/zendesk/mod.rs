@@ -1,6 +1,6 @@
 //! Zendesk: tickets, screen pops, users.
 //!
-//! A request goes [`Errand`] → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
+//! A request goes `errand` → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
 //! `failure` (what does the answer mean?). What is asked stands in one file each: `create`, `change`,
 //! `pop`, `person` (decided by `filing`) for owed work, `people`, `newcomer`, `roster` for users and groups.
 //!
@@ -166,6 +166,7 @@ impl Zendesk {
                 ("updating the person", person::update(&errand, update, resolve).await)
             }
             Task::RecordCall(_) | Task::ShowRecord { .. } => todo!(),
+            Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
         };
         match done {
             Ok(delivered) => {
