@@ -177,6 +177,7 @@ impl Zendesk {
                 self.doubts().remove(&key);
                 Err(DeliveryError::Refused { reason })
             }
+            Err(Undone::NotYet(pause)) => Err(DeliveryError::NotYet(pause)),
             Err(Undone::Failed(failure)) => {
                 if failure.unclear() {
                     let doubt = Doubt { since: begun, timed_out: failure.timed_out() };
@@ -272,6 +273,8 @@ impl std::fmt::Debug for Zendesk {
 enum Undone {
     /// It may be tried again.
     Failed(Failure),
+    /// It may be tried again after this time; nothing else has to wait for it.
+    NotYet(Duration),
     /// It will never be accepted.
     Refused(String),
 }

@@ -65,6 +65,7 @@ pub(super) async fn update(
     let Some(default) = resolve.default_user() else {
         return Err(Failure::away(false, "the default user is not known yet").into());
     };
+    not_too_soon(errand)?;
     let mut gone = None;
     for _ in 0..MOST_LOOKS {
         let Some(requester) = requester(errand, update.ticket).await? else {
@@ -83,6 +84,13 @@ pub(super) async fn update(
         gone = Some(requester);
     }
     Ok(Deed::new(errand, update).ends(Filed::NotWritable { reason: DELETED.to_owned() }))
+}
+
+/// Whoever would have to wait for the next update of a user comes again, and takes no place from a call.
+fn not_too_soon(errand: &Errand<'_>) -> Result<(), Undone> {
+    let Ok(last) = errand.zendesk.last_user_write.try_lock() else { return Err(Undone::NotYet(PACE)) };
+    let passed = last.map_or(PACE, |last| clock::instant().duration_since(last));
+    if passed < PACE { Err(Undone::NotYet(PACE - passed)) } else { Ok(()) }
 }
 
 /// The ticket's requester; `None` when the ticket is gone.
