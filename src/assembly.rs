@@ -9,9 +9,9 @@ use crate::call::Agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
 use crate::crm::zendesk::{Credentials, Options, PhoneField, Voice, Zendesk};
-use crate::crm::{Crm, LineError};
+use crate::crm::{Crm, LineError, ReadNumbers};
 use crate::directory::{HouseRules, WantedGroup};
-use crate::phonebook::{BookRules, Several};
+use crate::phonebook::{BookRules, Normaliser, Several};
 
 /// The file of the journal. What is only observed is written beside it, so that nothing that is owed
 /// counts as done, and a rehearsal may run beside the service.
@@ -33,11 +33,16 @@ pub fn phonebook_path(config: &Config) -> PathBuf {
     for_mode(&journal_path(config).with_file_name("phonebook.db"), config.mode)
 }
 
-/// The CRM's client. `voice_known` is what an earlier run found out about screen pops.
+/// The CRM's client. `numbers` reads what people wrote into it; `voice_known` is what an earlier run found out about screen pops.
 ///
 /// # Errors
 /// When the client cannot be made of these options.
-pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<Crm, LineError> {
+pub fn crm(
+    config: &Config,
+    numbers: &Arc<Normaliser>,
+    voice_known: Option<bool>,
+    clock: Clock,
+) -> Result<Crm, LineError> {
     let config::Crm::Zendesk(zendesk) = &config.crm;
     let credentials = match &zendesk.login {
         ZendeskLogin::OAuth { client_id, client_secret, scope } => Credentials::ClientCredentials {
@@ -65,6 +70,7 @@ pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<C
         phone_fields: phone_fields(config),
         show: Vec::new(),
         calls_app_id: None,
+        numbers: Arc::clone(numbers) as Arc<dyn ReadNumbers>,
     };
     Ok(Crm::Zendesk(Arc::new(Zendesk::new(options, clock)?)))
 }

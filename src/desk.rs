@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{
-    Book, CallId, E164, Effect, Event, Heard, Identified, RecordingOrder, Requester, Rules, Standing, Step,
-    Task, Urgency, Work,
+    Book, CallId, E164, Effect, Event, Heard, Identified, PersonUpdate, PersonUpdated, RecordingOrder,
+    Requester, Rules, Standing, Step, Task, Urgency, Work,
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
@@ -279,16 +279,31 @@ impl Running {
 
     /// What the exit found out about persons is known to the next call at once.
     async fn learn(&mut self, work: &Work, event: &Event) {
+        if let (Task::UpdatePerson(update), Event::PersonUpdated(updated)) = (&work.task, event) {
+            self.learn_owner(update, updated).await;
+        }
         let (Task::CreateTicket(draft), Event::TicketStands(standing)) = (&work.task, event) else { return };
         self.state.tickets += 1;
         match (&standing.requester, &draft.requester) {
             (Standing::NewUser(person), Requester::NewUser { number, .. }) => {
-                self.desk.phonebook.learn(*number, person.clone()).await;
+                self.desk.phonebook.learn_placeholder(*number, person.clone()).await;
             }
             (Standing::DefaultUserInstead, Requester::Person(person)) => {
                 self.desk.phonebook.forget(*person).await;
             }
             _ => {}
+        }
+    }
+
+    /// The number has an owner: the next call of it finds that one, and not who stood in.
+    async fn learn_owner(&mut self, update: &PersonUpdate, updated: &PersonUpdated) {
+        if updated.placeholder_removed
+            && let Some(placeholder) = &update.placeholder
+        {
+            self.desk.phonebook.forget(placeholder.id()).await;
+        }
+        if let (Some(number), Some(person)) = (update.number, updated.owner()) {
+            self.desk.phonebook.learn(number, person.clone()).await;
         }
     }
 

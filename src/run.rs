@@ -117,7 +117,7 @@ impl Daemon {
             );
         }
         let voice_known = voice_fact(&config, &journal, &clock).await;
-        let crm = assembly::crm(&config, voice_known, clock.clone())?;
+        let crm = assembly::crm(&config, &numbers, voice_known, clock.clone())?;
         let phonebook = PhoneBook::open(
             &assembly::phonebook_path(&config),
             Arc::clone(&numbers),

@@ -82,7 +82,14 @@ async fn examine(mut config: Config) -> Exit {
         findings.warn(&warning.to_string());
     }
     let clock = Clock::system();
-    let crm = match assembly::crm(&config, None, clock.clone()) {
+    let numbers = match rules::normaliser(&config) {
+        Ok(numbers) => Arc::new(numbers),
+        Err(error) => {
+            findings.wrong(&causes::in_lines(&error));
+            return Exit::Config;
+        }
+    };
+    let crm = match assembly::crm(&config, &numbers, None, clock.clone()) {
         Ok(crm) => crm,
         Err(error) => {
             findings.wrong(&causes::in_lines(&error));

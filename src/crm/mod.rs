@@ -105,6 +105,15 @@ pub trait Resolve: Send + Sync {
     fn default_agent(&self) -> Option<PersonId>;
 }
 
+/// Reads the numbers in a text of the CRM, however people wrote them.
+///
+/// The one implementation is the phone book's normaliser; the trait stands here because the phone book
+/// names the CRM and not the other way round.
+pub trait ReadNumbers: Send + Sync + std::fmt::Debug {
+    /// Every number in the text.
+    fn numbers(&self, text: &str) -> Vec<E164>;
+}
+
 /// A request that is not owed work did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum CrmError {

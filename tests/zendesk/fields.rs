@@ -65,7 +65,7 @@ async fn every_type_is_written_in_one_request_and_no_tag_is_lost() {
         (CALL_BACK, json!(true)),
         (DAY, json!("2026-11-26")),
         (SECONDS, json!(119)),
-        (MINUTES, json!("0.5")),
+        (MINUTES, json!(0.5)),
         (CONTRACT, json!("AB-1234")),
         (OUTCOME, json!("outcome_abandoned")),
         (TOPICS, json!(["topic_invoice", "topic_delivery"])),

@@ -1,6 +1,7 @@
 //! The house of the stories: its directory, its client, and a look into the account.
 
 pub use std::collections::HashMap;
+pub use std::sync::Arc;
 pub use std::sync::atomic::Ordering::Relaxed;
 pub use std::time::Duration;
 
@@ -11,8 +12,9 @@ pub use ringdesk::call::{
 };
 pub use ringdesk::clock::Clock;
 pub use ringdesk::crm::zendesk::{Credentials, Options, Voice, Zendesk};
-pub use ringdesk::crm::{CrmError, Resolve};
+pub use ringdesk::crm::{CrmError, ReadNumbers, Resolve};
 pub use ringdesk::delivery::{Attempt, Delivered, DeliveryError};
+pub use ringdesk::phonebook::{Normaliser, NumberRules};
 pub use ringdesk::sandbox::{Options as SandboxOptions, Sandbox, Seed, SeedTicket, SeedUser};
 pub use serde_json::{Value, json};
 
@@ -85,7 +87,19 @@ pub fn options(sandbox: &Sandbox) -> Options {
             .to_vec(),
         show: Vec::new(),
         calls_app_id: None,
+        numbers: numbers(),
     }
+}
+
+/// The reader of numbers of a house in Berlin.
+pub fn numbers() -> Arc<dyn ReadNumbers> {
+    let rules = NumberRules {
+        country: "DE".to_owned(),
+        area_code: Some("30".to_owned()),
+        strip_prefix: String::new(),
+        internal_digits: 4,
+    };
+    Arc::new(Normaliser::new(rules).unwrap())
 }
 
 pub fn client(sandbox: &Sandbox) -> Zendesk {

@@ -15,6 +15,7 @@ mod house;
 mod newcomers;
 mod older;
 mod people;
+mod persons;
 mod records;
 mod shown;
 mod tickets;

@@ -107,6 +107,7 @@ async fn read(errand: &Errand<'_>, owner: Owner) -> Result<Fields, Failure> {
 /// The field that is meant by a title (whatever its case), a key or an id.
 pub(super) fn find<'f>(fields: &'f [Field], name: &str) -> Result<&'f Field, FieldProblem> {
     let name = name.trim();
+    let name = name.strip_prefix("user_fields.").unwrap_or(name);
     let id = name.parse::<u64>().ok();
     let exact = |field: &&Field| Some(field.id) == id || field.key.as_deref() == Some(name);
     if let Some(field) = fields.iter().find(exact) {
@@ -185,15 +186,13 @@ impl Field {
                 _ => wants("true or false"),
             },
             // A time is more than was asked for: its day is taken.
-            "date" => match text.get(..10).and_then(|day| day.parse::<Date>().ok()) {
-                Some(day) if text[10..].starts_with(['T', ' ']) || text.len() == 10 => {
-                    Ok(json!(day.to_string()))
-                }
-                _ => wants("a date such as 2026-11-26"),
+            "date" => match day(text) {
+                Some(day) => Ok(json!(day.to_string())),
+                None => wants("a date such as 2026-11-26"),
             },
             "integer" => text.parse::<i64>().map(|number| json!(number)).or_else(|_| wants("a whole number")),
             "decimal" => match text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(json!(text)),
+                Ok(number) if number.is_finite() => Ok(json!(number)),
                 _ => wants("a number such as 12.5"),
             },
             "tagger" | "dropdown" => match self.choice(text) {
@@ -266,6 +265,13 @@ impl Field {
             _ => Vec::new(),
         }
     }
+}
+
+/// `2026-11-26`, also where a time of day follows.
+pub(super) fn day(text: &str) -> Option<Date> {
+    let (day, rest) = text.split_at_checked(10)?;
+    (rest.is_empty() || rest.starts_with(['T', ' '])).then_some(())?;
+    day.parse().ok()
 }
 
 /// Letters and blanks at the ends make no difference.

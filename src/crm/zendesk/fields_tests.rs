@@ -29,7 +29,7 @@ fn a_text_becomes_what_the_field_takes() {
         ("date", "2026-11-261", None),
         ("integer", "42", Some(json!(42))),
         ("integer", "4.2", None),
-        ("decimal", "12.50", Some(json!("12.50"))),
+        ("decimal", "12.50", Some(json!(12.5))),
         ("decimal", "12,50", None),
         ("decimal", "inf", None),
         ("tagger", "given UP", Some(json!("outcome_abandoned"))),
@@ -77,6 +77,7 @@ fn a_field_is_found_by_id_key_or_title() {
     assert_eq!(id(" oUtcome "), Ok(2));
     assert_eq!(id("3"), Ok(3));
     assert_eq!(id("segment"), Ok(6));
+    assert_eq!(id("user_fields.segment"), Ok(6));
     assert_eq!(id("Twice"), Err(FieldProblem::Ambiguous(2)));
     assert_eq!(id("Old"), Err(FieldProblem::Inactive));
     assert_eq!(id("5"), Err(FieldProblem::Inactive));

@@ -2,8 +2,8 @@
 //!
 //! A request goes `errand` → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
 //! `failure` (what does the answer mean?). What is asked stands in one file each: `create` (with `form`,
-//! `reuse`, `show`), `change` (with `parts`, `values`, `follow_up`), `pop` and `record` for owed work, `people`,
-//! `newcomer`, `roster` for users and groups, `fields` for their custom fields.
+//! `reuse`, `show`), `change` (with `parts`, `values`, `follow_up`), `pop`, `record`, `person`
+//! (decided by `filing`) for owed work, `people`, `newcomer`, `roster` for users and groups, `fields` for custom fields.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/>. With Talk Partner Edition a known caller
 //! costs one request, `POST /channels/voice/tickets`; without it tickets are plain ones with an
@@ -17,12 +17,14 @@ mod create;
 mod errand;
 mod failure;
 mod fields;
+mod filing;
 mod follow_up;
 mod form;
 mod newcomer;
 mod options;
 mod parts;
 mod people;
+mod person;
 mod pop;
 mod record;
 mod reuse;
@@ -34,7 +36,7 @@ mod values;
 mod voice;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -46,7 +48,8 @@ use crate::clock::{self, Clock};
 pub use crate::crm::http::LineError;
 use crate::crm::http::{self, Patience};
 use crate::crm::{
-    Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, Resolve, Roster,
+    Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, ReadNumbers, Resolve,
+    Roster,
 };
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
@@ -69,6 +72,9 @@ const MADE_KEPT: Duration = Duration::from_secs(300);
 /// Tickets that are kept so: more than 30 a second are none.
 const MADE: u64 = 10_000;
 
+/// Users share so many turns by their ids.
+const TURNS: usize = 16;
+
 /// How long a doubt is kept here; the journal remembers it longer.
 const DOUBT_KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -81,6 +87,7 @@ pub struct Zendesk {
     budget: Budget,
     voice: voice::VoiceDoor,
     phone_fields: Vec<PhoneField>,
+    numbers: Arc<dyn ReadNumbers>,
     request_timeout: Duration,
     counters: Counters,
     clock: Clock,
@@ -96,6 +103,10 @@ pub struct Zendesk {
     calls_app_id: Option<u64>,
     /// When the export of users was asked for.
     exports: Mutex<std::collections::VecDeque<Instant>>,
+    /// When a user was changed last.
+    last_user_write: tokio::sync::Mutex<Option<Instant>>,
+    /// Who writes to a user after a look at it waits for its turn.
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 /// An attempt whose end was not heard.
@@ -123,6 +134,7 @@ impl Zendesk {
             budget: Budget::new(options.requests_per_minute, options.max_in_flight, clock.clone()),
             voice: voice::VoiceDoor::new(options.voice, options.voice_known),
             phone_fields: options.phone_fields,
+            numbers: options.numbers,
             request_timeout: options.request_timeout,
             counters: Counters::default(),
             clock,
@@ -136,6 +148,8 @@ impl Zendesk {
             show: options.show,
             calls_app_id: options.calls_app_id,
             exports: Mutex::default(),
+            last_user_write: tokio::sync::Mutex::default(),
+            turns: Default::default(),
         })
     }
 
@@ -176,7 +190,9 @@ impl Zendesk {
             Task::PopScreen { ticket, agent } => {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
-            Task::UpdatePerson(_) => todo!(),
+            Task::UpdatePerson(update) => {
+                ("updating the person", person::update(&errand, update, resolve).await)
+            }
             Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
             Task::RecordCall(record) => {
                 ("recording the call", record::record(&errand, &key, record, attempt, resolve).await)
@@ -195,6 +211,7 @@ impl Zendesk {
                 self.doubts().remove(&key);
                 Err(DeliveryError::Refused { reason })
             }
+            Err(Undone::NotYet(pause)) => Err(DeliveryError::NotYet(pause)),
             Err(Undone::Failed(failure)) => {
                 if failure.unclear() {
                     let doubt = Doubt { since: begun, timed_out: failure.timed_out() };
@@ -280,6 +297,10 @@ impl Zendesk {
         values::check(&errand, checks).await.map_err(|failure| failure.asked(what))
     }
 
+    fn turn_of(&self, user: PersonId) -> &tokio::sync::Mutex<()> {
+        &self.turns[usize::try_from(user.0 % TURNS as u64).unwrap_or_default()]
+    }
+
     fn doubts(&self) -> MutexGuard<'_, HashMap<String, Doubt>> {
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -296,6 +317,8 @@ impl std::fmt::Debug for Zendesk {
 enum Undone {
     /// It may be tried again.
     Failed(Failure),
+    /// It may be tried again after this time; nothing else has to wait for it.
+    NotYet(Duration),
     /// It will never be accepted.
     Refused(String),
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
+
+use crate::crm::ReadNumbers;
 
 /// How the client is set up.
 #[derive(Clone, Debug)]
@@ -26,8 +29,10 @@ pub struct Options {
     pub requests_per_minute: u32,
     /// How many requests may be under way at once.
     pub max_in_flight: u32,
-    /// Where numbers are looked for, in this order.
+    /// Where numbers are looked for, and later written, in this order.
     pub phone_fields: Vec<PhoneField>,
+    /// Reads what people wrote there.
+    pub numbers: Arc<dyn ReadNumbers>,
     /// What of the caller is shown in the first internal comment; nothing: nothing is asked for it.
     pub show: Vec<ShowField>,
     /// The app in whose name records of calls are written (`calls_app_id`); `None`: none are.

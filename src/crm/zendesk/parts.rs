@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::errand::{Ask, Errand};
 use super::failure::{Answer, Complaint, Failure};
+use super::fields::Owner;
 use super::talk;
 use crate::call::PersonId;
 
@@ -127,6 +128,8 @@ impl Parts {
             self.rest(Rest::Nothing)
         } else if !fields.is_empty() {
             self.leave_fields(&fields);
+            // The account's fields are not what we remember.
+            errand.zendesk.fields.invalidate(&Owner::Tickets).await;
             self.rest(Rest::Nothing)
         } else if complaint.about("requester")
             && self.take("requester_id", "the requester was refused and stays")

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::errand::Errand;
 use super::failure::Failure;
@@ -54,6 +54,30 @@ pub(super) fn typed(fields: &[Field], wishes: &[FieldValue], notes: &mut Vec<Str
         }
     }
     written
+}
+
+/// Values for fields of users, by key, and a line for each that is left out.
+pub(super) fn fitted(wishes: &[FieldValue], fields: &[Field]) -> (Map<String, Value>, Vec<String>) {
+    let mut left_out = Vec::new();
+    let written = typed(fields, wishes, &mut left_out);
+    (written.into_iter().filter_map(|one| Some((one.field.key?, one.value))).collect(), left_out)
+}
+
+/// Whether a field holds this value already: numbers come back as texts or numbers, dates with a time.
+pub(super) fn holds(now: Option<&Value>, value: &Value) -> bool {
+    let Some(now) = now else { return false };
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    match (now, value) {
+        (Value::Array(now), Value::Array(value)) => {
+            now.len() == value.len() && value.iter().all(|one| now.contains(one))
+        }
+        (_, Value::Number(_)) => number(now).is_some() && number(now) == number(value),
+        (Value::String(now), Value::String(value)) => {
+            let is_day = fields::day(value).is_some() && value.len() == 10;
+            now == value || is_day && fields::day(now) == fields::day(value)
+        }
+        _ => now == value,
+    }
 }
 
 /// `custom_fields` of a ticket.
@@ -154,5 +178,24 @@ mod tests {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let merged = merged_tags(&texts(&["vip", "a", "phone"]), &texts(&["phone", "late"]), &written);
         assert_eq!(merged, ["vip", "phone", "b", "late"]);
+    }
+
+    #[test]
+    fn a_value_that_stands_there_in_another_form_is_not_written_again() {
+        for (now, value, same) in [
+            (json!("17"), json!(17), true),
+            (json!("12.50"), json!(12.5), true),
+            (json!("2026-11-26T00:00:00+00:00"), json!("2026-11-26"), true),
+            (json!("2026-11-27T00:00:00+00:00"), json!("2026-11-26"), false),
+            (json!(["b", "a"]), json!(["a", "b"]), true),
+            (json!(["a"]), json!(["a", "b"]), false),
+            (Value::Null, json!(false), false),
+            (Value::Null, json!(0), false),
+            (json!("x"), json!("x"), true),
+            (json!("x"), json!("y"), false),
+        ] {
+            assert_eq!(holds(Some(&now), &value), same, "{now} {value}");
+        }
+        assert!(!holds(None, &json!("x")));
     }
 }
