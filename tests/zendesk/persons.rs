@@ -405,6 +405,28 @@ async fn users_are_updated_once_a_second_so_that_nothing_stops_the_calls() {
 }
 
 #[tokio::test]
+async fn a_person_whose_turn_it_is_not_holds_up_no_call() {
+    let sandbox = account().await;
+    let zendesk =
+        Zendesk::new(Options { requests_per_minute: 10, ..options(&sandbox) }, Clock::system()).unwrap();
+    let ticket = ticket_of(&sandbox, PETRA);
+    let update = owed(of(ticket, "+493023125111"));
+    let end = loop {
+        if let Err(error) = zendesk.deliver(&update, FIRST, &house()).await {
+            break error;
+        }
+    };
+    assert!(matches!(end, DeliveryError::NotYet(_)), "{end:?}");
+    zendesk.deliver(&create(draft(Requester::Person(PETRA))), FIRST, &house()).await.unwrap();
+    // But when Zendesk itself asks to wait, everybody does.
+    let zendesk = client(&sandbox);
+    zendesk.login().await.unwrap();
+    sandbox.set_faults([("retry_after", json!(7)), ("429", json!("1"))]).unwrap();
+    let end = zendesk.deliver(&update, FIRST, &house()).await.unwrap_err();
+    assert!(matches!(end, DeliveryError::Wait(wait) if wait == Duration::from_secs(7)), "{end:?}");
+}
+
+#[tokio::test]
 async fn two_numbers_of_one_person_at_once_take_two_places() {
     let sandbox = account().await;
     let zendesk = client(&sandbox);

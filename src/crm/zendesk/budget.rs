@@ -138,6 +138,12 @@ impl Budget {
         }
     }
 
+    /// Whether everybody must wait; else a wait is a matter of urgency.
+    pub fn is_stopped(&self) -> bool {
+        let now = self.clock.now();
+        self.lock().stopped.is_some_and(|stop| stop.left(now).is_some())
+    }
+
     /// Takes note of what is left of the account's minute.
     pub fn heard(&self, limit: u64, remaining: u64, resets: Option<Duration>) {
         let low = remaining.saturating_mul(5) < limit;

@@ -212,6 +212,12 @@ impl Zendesk {
                 Err(DeliveryError::Refused { reason })
             }
             Err(Undone::NotYet(pause)) => Err(DeliveryError::NotYet(pause)),
+            // Its own share of the minute is used up: what is more urgent may still be sent, and must not wait for it.
+            Err(Undone::Failed(Failure::Wait { wait, unclear: false }))
+                if work.urgency() > Urgency::Live && !self.budget.is_stopped() =>
+            {
+                Err(DeliveryError::NotYet(wait))
+            }
             Err(Undone::Failed(failure)) => {
                 if failure.unclear() {
                     let doubt = Doubt { since: begun, timed_out: failure.timed_out() };
