@@ -44,6 +44,18 @@ pub struct Zendesk {
     pub max_in_flight: u32,
 }
 
+impl Crm {
+    /// Whether both are asked in the same way: what else is different is looked up for each call.
+    pub(super) fn has_same_client(&self, other: &Self) -> bool {
+        let client = |crm: &Self| {
+            let Self::Zendesk(zendesk) = crm;
+            let zendesk = zendesk.clone();
+            Zendesk { default_agent: None, deputy_agent: None, always_default_agent: false, ..zendesk }
+        };
+        client(self) == client(other)
+    }
+}
+
 /// How we log in to Zendesk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ZendeskLogin {

@@ -1,5 +1,6 @@
 //! The whole config: what must work, and what every mistake looks like to the admin.
 
+mod after;
 mod commented;
 mod mistakes;
 mod secrets;
