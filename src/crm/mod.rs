@@ -57,6 +57,22 @@ pub struct CrmAgent {
     pub name: String,
     /// The e-mail address as written in the CRM.
     pub email: Option<String>,
+    /// Which tickets the agent can own.
+    pub owns: Ownership,
+}
+
+/// Which tickets an agent can own, as far as the CRM tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ownership {
+    /// All.
+    #[default]
+    All,
+    /// Some: the rest is not even seen.
+    Some,
+    /// None, because the agent is in no group.
+    NoGroup,
+    /// None, because of the agent's licence (Zendesk: light agents and those for chats only).
+    NoLicence,
 }
 
 /// A group as the CRM knows it.
