@@ -45,14 +45,30 @@ pub struct Zendesk {
 }
 
 impl Crm {
-    /// Whether both are asked in the same way: what else is different is looked up for each call.
+    /// Whether both are the same account.
+    pub fn has_same_account(&self, other: &Self) -> bool {
+        let (Self::Zendesk(one), Self::Zendesk(other)) = (self, other);
+        one.url == other.url
+    }
+
+    /// Whether both log in at the same account in the same way.
+    pub fn has_same_login(&self, other: &Self) -> bool {
+        let (Self::Zendesk(one), Self::Zendesk(others)) = (self, other);
+        self.has_same_account(other) && one.login == others.login
+    }
+
+    /// Whether both are asked in the same way. What else is different is looked up for each call; the
+    /// log-in is taken over when it is proven.
     pub(super) fn has_same_client(&self, other: &Self) -> bool {
-        let client = |crm: &Self| {
-            let Self::Zendesk(zendesk) = crm;
-            let zendesk = zendesk.clone();
-            Zendesk { default_agent: None, deputy_agent: None, always_default_agent: false, ..zendesk }
+        let (Self::Zendesk(one), Self::Zendesk(other)) = (self, other);
+        let client = |zendesk: &Zendesk| Zendesk {
+            login: one.login.clone(),
+            default_agent: None,
+            deputy_agent: None,
+            always_default_agent: false,
+            ..zendesk.clone()
         };
-        client(self) == client(other)
+        client(one) == client(other)
     }
 }
 

@@ -5,8 +5,8 @@ use super::Config;
 impl Config {
     /// The tables and keys that are different in `new` and cannot be taken over by a running daemon.
     ///
-    /// Taken over live: groups, agents, the texts of tickets, fields, the default agents, the level of
-    /// the log, and what becomes of unknown callers. The rest holds connections, files or kept numbers.
+    /// Taken over live: groups, agents, the texts of tickets, fields, the default agents, the
+    /// log-in of the CRM, the level of the log, and what becomes of unknown callers. The rest holds connections, files or kept numbers.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let (old_callers, new_callers) = (&self.callers, &new.callers);
         let changes = [

@@ -186,6 +186,13 @@ impl Crm {
         }
     }
 
+    /// From now on this client logs in as the other one does, which must be proven and of the same account.
+    pub fn take_login(&self, other: &Self) {
+        match (self, other) {
+            (Self::Zendesk(zendesk), Self::Zendesk(other)) => zendesk.take_login(other),
+        }
+    }
+
     /// Reads all agents and groups.
     ///
     /// # Errors

@@ -198,7 +198,8 @@ fn a_reload_says_what_needs_a_restart() {
         ("[journal]", "[log]\nformat = \"json\"\n[journal]", &["log.format"]),
         ("country = \"DE\"", "country = \"AT\"", &["callers.country"]),
         ("host = \"127.0.0.1\"", "host = \"::1\"", &["pbx"]),
-        ("client_secret = \"…\"", "client_secret = \"new\"", &["crm"]),
+        ("client_secret = \"…\"", "client_secret = \"new\"", &[]),
+        ("https://example.", "https://example2.", &["crm"]),
         ("journal.db", "other.db", &["journal"]),
         ("8980", "8981", &["web"]),
     ];
