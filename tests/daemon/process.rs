@@ -3,7 +3,7 @@
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use ringdesk::sandbox::Options;
+use ringdesk::sandbox::{Options, Seed, SeedClient};
 use serde_json::Value;
 
 use crate::house::*;
@@ -179,6 +179,65 @@ async fn sighup_takes_the_new_config_and_refuses_a_wrong_one() {
     house.board.play(&Tape::of(QUEUE, SHORT).0.with("1795292763.", "1795299999.")).await;
     until("a ticket", || house.tickets().len() == 1).await;
     assert_eq!(house.tickets()[0].call, "1795299999.0", "the call before was nobody's");
+    program.is_discreet();
+}
+
+#[tokio::test]
+async fn a_new_login_is_proven_before_a_reload_takes_it() {
+    let mut seed = Seed::house();
+    seed.oauth_clients.push(SeedClient {
+        client_id: "second".to_owned(),
+        client_secret: "sandbox-secret-2".to_owned(),
+        user: ANNA.to_owned(),
+        ..seed.oauth_clients[0].clone()
+    });
+    let house = House::with(Options { seed, ..Options::default() }).await;
+    let mut program = Program::start(&house, "first", as_it_is);
+    program.serves().await;
+    let file = house.folder.path().join("first.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = text.replace("[journal]", "[ticket]\nsubject = \"The other text\"\n[journal]");
+    let stands = async |program: &Program| -> Value {
+        serde_json::from_str(&program.get("/status.json").await.unwrap().1).unwrap()
+    };
+    let refused = "the new log-in of the CRM is refused, and the old settings go on";
+    let login = |id: &str, secret: &str| {
+        other.replace("id = \"ringdesk\"", &format!("id = \"{id}\"")).replace("sandbox-secret", secret)
+    };
+
+    std::fs::write(&file, login("ringdesk", "not the right one")).unwrap();
+    program.signal("HUP");
+    program.says(refused).await;
+    assert!(program.log().contains("check client_id, client_secret and scope"), "{}", program.log());
+    let status = stands(&program).await;
+    assert!(status["reload_refused"].as_str().unwrap().contains(refused), "{status}");
+    assert_eq!(status["crm"]["login"], "proven", "the old one is");
+    assert!(program.get("/").await.unwrap().1.contains("the old settings go on"));
+
+    std::fs::write(&file, login("ringdesk", "")).unwrap();
+    program.signal("HUP");
+    program.says("client_secret: it is empty").await;
+
+    house.sandbox.set_fault("503", "always").unwrap();
+    std::fs::write(&file, login("second", "sandbox-secret-2")).unwrap();
+    program.signal("HUP");
+    program.says("cannot be proven now, and the old settings go on").await;
+    house.sandbox.set_fault("503", "off").unwrap();
+
+    house.board.play(&Tape::of(QUEUE, SHORT).0).await;
+    until("a ticket", || house.tickets().len() == 1).await;
+    assert_ne!(house.tickets()[0].subject, "The other text", "nothing of a refused file is in force");
+
+    program.signal("HUP");
+    program.says("the new log-in of the CRM is in force").await;
+    program.says("is in force").await;
+    let status = stands(&program).await;
+    assert_eq!((&status["reload_refused"], &status["crm"]["login"]), (&Value::Null, &"proven".into()));
+    assert_eq!(status["crm"]["detail"], "Anna Weber (agent)", "{status}");
+    house.board.play(&Tape::of(QUEUE, SHORT).0.with("1795292763.", "1795299999.")).await;
+    until("a ticket", || house.tickets().len() == 2).await;
+    assert_eq!(house.tickets()[1].subject, "The other text");
+    assert!(!program.log().contains("not the right one"));
     program.is_discreet();
 }
 
