@@ -11,6 +11,7 @@ test:
 	.ci/needs build lints
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	.ci/deny
 	tests/rig/install.sh
 	cargo test --locked

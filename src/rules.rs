@@ -97,6 +97,7 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
                 merge_within: signed(ticket.merge_missed_within),
                 solve: ticket.solve_missed,
             },
+            recording: None,
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::event::{Direction, EndedBy, Identified, Person, TicketId};
+use super::missed::MissedAs;
 use super::number::Caller;
 use super::rules::{Rules, UnknownCaller};
 use super::state::{Call, Lookup, Outcome, Phase, Ticket};
-use super::template::Field;
+use super::template::{Field, Template};
 use super::work::{Agent, Requester, TicketDraft};
 
 impl Call {
@@ -18,7 +19,11 @@ impl Call {
         let candidates = self.candidates();
         let value = |field| self.value(field, agent.as_ref(), &candidates);
         let assignee = agent.clone().filter(|agent| agent.email.is_some());
+        let missed = self.after.missed != MissedAs::NotMissed;
         let (subject, comment) = match group {
+            Some(group) if missed => {
+                (group.texts.missed_subject.render_line(value), group.texts.missed_comment.render(value))
+            }
             Some(group) => (group.texts.subject.render_line(value), group.texts.comment.render(value)),
             None => (None, String::new()),
         };
@@ -46,9 +51,10 @@ impl Call {
             pop: assignee.clone().filter(|_| self.pop_worth_it_at(now)),
             assignee,
             tells_candidates: !candidates.is_empty(),
-            author: None,
-            for_default_agent: false,
-            reuse_within: 0,
+            author: Some(self.author(rules)),
+            for_default_agent: missed,
+            reuse_within: group
+                .map_or(0, |group| group.reuse_within.as_secs().try_into().unwrap_or(u32::MAX)),
         };
         (draft, why)
     }
@@ -96,6 +102,13 @@ impl Call {
         }
     }
 
+    /// One line made of a template; `None` when it is empty.
+    pub(super) fn text(&self, template: &Template, rules: &Rules) -> Option<String> {
+        let agent = self.last_agent.as_ref().map(|extension| rules.agent(extension));
+        let candidates = self.candidates();
+        template.render_line(|field| self.value(field, agent.as_ref(), &candidates))
+    }
+
     pub(super) fn candidates(&self) -> String {
         match &self.lookup {
             Lookup::Known(Identified::Several(people)) => people
@@ -132,12 +145,12 @@ impl Call {
             },
             Field::Started => time(self.started),
             Field::Answered => time(self.answered?),
-            Field::Ended => time(self.end()?.0),
+            Field::Ended => time(self.ended()?.0),
             Field::Duration => hours(self.talked()?),
             Field::DurationSeconds => self.talked()?.to_string(),
             Field::Waiting => hours(self.waited()?),
             Field::WaitingSeconds => self.waited()?.to_string(),
-            Field::Outcome => match self.end()?.1 {
+            Field::Outcome => match self.ended()?.1 {
                 Outcome::Answered => "answered",
                 Outcome::Abandoned => "abandoned",
                 Outcome::Unanswered => "unanswered",
@@ -146,7 +159,7 @@ impl Call {
                 Outcome::Voicemail => "voicemail",
             }
             .to_owned(),
-            Field::HungUpBy => match self.end()?.2? {
+            Field::HungUpBy => match self.ended()?.2? {
                 EndedBy::Caller => "caller",
                 EndedBy::Called => "agent",
                 EndedBy::Pbx => "pbx",
@@ -176,7 +189,7 @@ impl Call {
     }
 
     /// When it ended, as what, and who ended it.
-    fn end(&self) -> Option<(Timestamp, Outcome, Option<EndedBy>)> {
+    fn ended(&self) -> Option<(Timestamp, Outcome, Option<EndedBy>)> {
         match &self.phase {
             Phase::Ended { at, outcome, by, .. } | Phase::Closed { at, outcome, by, .. } => {
                 Some((*at, *outcome, *by))
@@ -187,12 +200,12 @@ impl Call {
 
     /// How long was spoken, in seconds, once the call has ended.
     fn talked(&self) -> Option<i64> {
-        Some(self.end()?.0.duration_since(self.answered?).as_secs().max(0))
+        Some(self.ended()?.0.duration_since(self.answered?).as_secs().max(0))
     }
 
     /// How long the caller waited for an answer, in seconds; without one until the end.
     fn waited(&self) -> Option<i64> {
-        let until = self.answered.or_else(|| Some(self.end()?.0))?;
+        let until = self.answered.or_else(|| Some(self.ended()?.0))?;
         Some(until.duration_since(self.started).as_secs().max(0))
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::after::{PersonUpdated, RecordId};
 use super::id::{CallId, Extension};
+use super::recording::KeptRecording;
 use super::work::TicketStanding;
 
 /// One thing that happened to one call.
@@ -152,6 +153,16 @@ pub enum Event {
         /// The file as the PBX names it.
         file: String,
     },
+    /// The PBX would not record the call.
+    RecordingFailed {
+        /// Why, in its own words.
+        reason: String,
+    },
+    /// The recording leaves out what is said now, or goes on again.
+    RecordingPaused {
+        /// It leaves it out.
+        paused: bool,
+    },
     /// A channel variable of the caller's channel has this value now. Only those that the config wants are told.
     Variable {
         /// Its name, lower-case and without the underscores of inheritance.
@@ -186,6 +197,18 @@ pub enum Event {
     },
     /// The record is shown in its ticket.
     RecordShown,
+    /// The recording is in our keeping.
+    RecordingKept {
+        /// The files, in order.
+        files: Vec<KeptRecording>,
+    },
+    /// There is no recording, for good.
+    RecordingMissing {
+        /// Why.
+        reason: String,
+    },
+    /// The recording is attached to the ticket.
+    RecordingAttached,
     /// Owed work was refused for good.
     WorkRefused {
         /// The key of the work.

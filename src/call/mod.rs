@@ -9,8 +9,12 @@ mod caller;
 mod draft;
 mod end;
 mod event;
+mod follow_up;
 mod id;
+mod missed;
 mod number;
+mod recorded;
+mod recording;
 mod rules;
 mod state;
 mod step;
@@ -24,16 +28,23 @@ pub use book::Book;
 pub use event::{
     DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,
 };
+pub use follow_up::{After, Once};
 pub use id::{CallId, Extension, IdError, SourceName};
+pub use missed::{Attempt, MissedAs, Reached};
 pub use number::{Caller, E164, NumberError, ReadNumber};
-pub use rules::{FieldRule, FieldTarget, Group, Groups, Missed, Rules, Texts, UnknownCaller, Way};
+pub use recorded::Recorded;
+pub use recording::{KeptRecording, RecordingAttachment, RecordingOrder, RecordingSought};
+pub use rules::{
+    FieldRule, FieldTarget, Group, Groups, Missed, RecordingRules, RecordingWay, Rules, Texts, UnknownCaller,
+    Way,
+};
 pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
 };
 pub use summary::{Summary, TransferSummary};
 pub use template::{Field, Template, TemplateError};
 pub use work::{
-    Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
+    Agent, Effect, Exit, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };
 
 #[cfg(test)]

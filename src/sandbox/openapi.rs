@@ -1,7 +1,7 @@
 //! The official OpenAPI file at run time: what a request may carry.
 //!
 //! `fixtures/zendesk/openapi.json` is cut from the file by `extract.py` there. Where the file is
-//! known to be silent (see [`OPEN_BODIES`] and [`MORE_PARAMETERS`]), the vendor's pages are the source.
+//! known to be silent (see `OPEN_BODIES` and `MORE_PARAMETERS`), the vendor's pages are the source.
 
 use std::sync::LazyLock;
 

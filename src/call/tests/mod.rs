@@ -3,10 +3,13 @@
 //! Every story is told four times: as it is; with everything heard and delivered twice; with the call
 //! written down and read back after each line; and with a restart after each line.
 
+mod after;
 mod any_order;
 mod callers;
 mod ends;
 mod facts;
+mod missed;
+mod recorded;
 mod restarts;
 mod texts;
 mod ways;
@@ -63,8 +66,8 @@ fn house() -> Rules {
         let wrap_up = SignedDuration::from_secs(wrap_up);
         let (name, crm_group) = (name.to_owned(), name.to_uppercase());
         let texts = Arc::clone(&texts);
-        let (reuse_within, missed) = (SignedDuration::ZERO, Missed::default());
-        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, texts }));
+        let (reuse_within, missed, recording) = (SignedDuration::ZERO, Missed::default(), None);
+        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, recording, texts }));
     }
     let agent = |extension: &str, email: Option<&str>| Agent {
         extension: ext(extension),
@@ -250,6 +253,11 @@ fn popped(seq: u32, extension: &str) -> Act {
     Act::Does(seq, Event::ScreenPopped { extension: ext(extension) })
 }
 
+fn filed(seq: u32, number: Filed) -> Act {
+    let updated = PersonUpdated { number: Some(number), placeholder_removed: false };
+    Act::Does(seq, Event::PersonUpdated(updated))
+}
+
 // ── The telling ─────────────────────────────────────────────────────────────────────────────────
 
 type Line = (i64, Act, &'static str);
@@ -378,7 +386,10 @@ fn restart(told: &mut Told, second: i64) {
     let asked = told.call.lookup == Lookup::Asked;
     let pending = asked || told.call.lookup == Lookup::Searching;
     told.call = read_back(&told.call);
-    let step = told.call.resume(at(second), &told.rules);
+    let mut step = told.call.resume(at(second), &told.rules);
+    // What the PBX was told and did not confirm, it is told again.
+    let unconfirmed = |order: &Effect| matches!(order, Effect::Record(RecordingOrder::Start { .. }));
+    step.effects.retain(|effect| !(unconfirmed(effect) && told.call.recorded.files.is_empty()));
     let looks_up = matches!(step.effects.as_slice(), [Effect::LookUpCaller { .. }]);
     let expected = pending && told.call.open() && told.call.watched();
     assert!(looks_up == expected && step.effects.len() == usize::from(expected), "{:?}", step.effects);
@@ -408,6 +419,7 @@ fn short(effect: &Effect) -> String {
     };
     match effect {
         Effect::LookUpCaller { .. } => "look up".to_owned(),
+        Effect::Record(order) => format!("{order:?}").split(' ').next().unwrap().to_lowercase(),
         Effect::Withdraw { key, .. } => format!("withdraw {}", key.rsplit_once('#').unwrap().1),
         Effect::Owe(Work { seq, task: Task::PopScreen { agent, .. }, .. }) => {
             format!("{seq} pop {}", agent.extension)
@@ -436,6 +448,8 @@ fn short(effect: &Effect) -> String {
             let number = update.number.map(|number| format!(" number {number}"));
             format!("{seq} person{}", number.unwrap_or_default())
         }
+        Effect::Owe(Work { seq, task: Task::KeepRecording(_), .. }) => format!("{seq} keep"),
+        Effect::Owe(Work { seq, task: Task::AttachRecording(_), .. }) => format!("{seq} attach"),
         Effect::Owe(Work { seq, task: Task::RecordCall(_), .. }) => format!("{seq} record"),
         Effect::Owe(Work { seq, task: Task::ShowRecord { record, .. }, .. }) => {
             format!("{seq} show {record}")

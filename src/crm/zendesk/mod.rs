@@ -1,6 +1,6 @@
 //! Zendesk: tickets, screen pops, users.
 //!
-//! A request goes [`Errand`] → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
+//! A request goes `errand` → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
 //! `failure` (what does the answer mean?). What is asked stands in one file each: `create`, `change`,
 //! `pop` for owed work, `people`, `newcomer`, `roster` for users and groups.
 //!
@@ -146,6 +146,7 @@ impl Zendesk {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
             Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => todo!(),
+            Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
         };
         match done {
             Ok(delivered) => {

@@ -1,6 +1,6 @@
 //! The thin part that owns the socket of one PBX.
 //!
-//! Two tasks a connection: one does nothing but read into the [`Mailbox`], because Asterisk cuts a
+//! Two tasks a connection: one does nothing but read into the `Mailbox`, because Asterisk cuts a
 //! reader that keeps it waiting for 100 ms; the other cuts, translates and hands over to the desk.
 //! All decisions are made in [`Session`], [`Translate`] and [`Backoff`].
 
