@@ -263,7 +263,7 @@ async fn what_is_not_there_yet_holds_nobody_else_and_counts_no_attempt() {
     assert!(matches!(end, End::Postponed { attempts: 0, .. }), "{end:?}");
     house.owe(create("1.2"));
     let (work, _) = house.outcome().await;
-    assert_eq!(work.key(), "main/1.2#1");
+    assert_eq!(work, "main/1.2#1");
     assert!(house.seen().iter().all(|one| one.after < SECOND), "the other is sent at once");
     for _ in 0..2 {
         house.outcome().await;
