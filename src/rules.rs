@@ -52,17 +52,14 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
             config::Source::Ami(ami) => signed(ami.presentation_timeout),
         }),
         always_default_agent: zendesk.always_default_agent,
-        fields: fields_to_check(config).into_iter().map(|(rule, _)| rule).collect(),
+        fields: config.fields.iter().map(field).collect(),
         remove_placeholders: config.callers.remove_placeholders,
         records: zendesk.calls_app_id.is_some(),
     }
 }
 
-/// Each `[[field]]`, and the mapping in the file, which tells where it stands: [`FieldMapping::finding`].
-pub fn fields_to_check(config: &Config) -> Vec<(FieldRule, &FieldMapping)> {
-    let rule =
-        |mapping: &FieldMapping| FieldRule { target: mapping.target.clone(), value: mapping.value.clone() };
-    config.fields.iter().map(|mapping| (rule(mapping), mapping)).collect()
+fn field(mapping: &FieldMapping) -> FieldRule {
+    FieldRule { target: mapping.target.clone(), value: mapping.value.clone() }
 }
 
 fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Groups {

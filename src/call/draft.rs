@@ -150,21 +150,8 @@ impl Call {
             Field::DurationSeconds => self.talked()?.to_string(),
             Field::Waiting => hours(self.waited()?),
             Field::WaitingSeconds => self.waited()?.to_string(),
-            Field::Outcome => match self.ended()?.1 {
-                Outcome::Answered => "answered",
-                Outcome::Abandoned => "abandoned",
-                Outcome::Unanswered => "unanswered",
-                Outcome::Busy => "busy",
-                Outcome::NoAnswer => "noanswer",
-                Outcome::Voicemail => "voicemail",
-            }
-            .to_owned(),
-            Field::HungUpBy => match self.ended()?.2? {
-                EndedBy::Caller => "caller",
-                EndedBy::Called => "agent",
-                EndedBy::Pbx => "pbx",
-            }
-            .to_owned(),
+            Field::Outcome => self.ended()?.1.as_str().to_owned(),
+            Field::HungUpBy => self.ended()?.2?.as_str().to_owned(),
             Field::Candidates => candidates.to_owned(),
             Field::CallId => self.id.to_string(),
             Field::LinkedId => self.absorbed_into.as_ref().unwrap_or(&self.id).pbx().to_owned(),

@@ -234,6 +234,14 @@ impl Template {
             .map(|lines| Self { lines })
     }
 
+    /// Every placeholder, in order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.lines.iter().flatten().flat_map(|piece| match piece {
+            Piece::Text(_) => &[][..],
+            Piece::FirstOf(fields) => fields.as_slice(),
+        })
+    }
+
     /// What stands between the placeholders, piece by piece.
     pub fn plain(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().flatten().filter_map(|piece| match piece {
