@@ -196,7 +196,7 @@ async fn a_new_login_is_proven_before_a_reload_takes_it() {
     program.serves().await;
     let file = house.folder.path().join("first.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let other = text.replace("[journal]", "[ticket]\nsubject = \"The other text\"\n[journal]");
+    let other = text.replace("[ticket]", "[ticket]\nsubject = \"The other text\"");
     let stands = async |program: &Program| -> Value {
         serde_json::from_str(&program.get("/status.json").await.unwrap().1).unwrap()
     };
@@ -314,4 +314,29 @@ async fn health_metrics_status_and_page_are_served_and_tell_no_numbers() {
     let metrics = program.get("/metrics").await.unwrap().1;
     assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
     assert!(metrics.contains("ringdesk_tickets_total 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn who_cannot_own_what_is_done_without_an_agent_is_said_by_doctor_and_status() {
+    let house = House {
+        zendesk: "default_agent = \"gone@example.com\"\ndeputy_agent = \"anna.weber@example.com\"",
+        ..House::new().await
+    };
+    let stands_in = "default_agent gone@example.com is no active agent: until then deputy_agent anna.weber@example.com stands in";
+    let file = house.folder.path().join("doctor.toml");
+    write_private(&file, &house.config_text());
+    let told = tokio::process::Command::new(env!("CARGO_BIN_EXE_ringdesk"))
+        .args(["doctor", "--config"])
+        .arg(&file)
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(text.contains(&format!("warning  {stands_in}\n")), "{text}");
+    assert!(text.contains("ok       deputy_agent: anna.weber@example.com can own tickets\n"), "{text}");
+
+    let daemon = house.daemon().await;
+    let directory = daemon.status().snapshot().directory;
+    assert!(directory.default_agent && directory.problems.contains(&stands_in.to_owned()), "{directory:?}");
+    daemon.stop().await;
 }
