@@ -102,6 +102,7 @@ pub fn book_rules(config: &Config) -> BookRules {
 
 /// What the directory is told by the config.
 pub fn house_rules(config: &Config) -> HouseRules {
+    let config::Crm::Zendesk(zendesk) = &config.crm;
     let groups = config.groups.iter().map(|group| WantedGroup {
         name: group.name.clone(),
         crm_name: group.crm_group.clone(),
@@ -122,6 +123,8 @@ pub fn house_rules(config: &Config) -> HouseRules {
         refresh: config.agents.refresh,
         default_user: config.callers.default_user.as_str().to_owned(),
         default_user_name: config.callers.default_user_name.clone(),
+        default_agent: zendesk.default_agent.as_ref().map(|email| email.as_str().to_owned()),
+        deputy_agent: zendesk.deputy_agent.as_ref().map(|email| email.as_str().to_owned()),
         only_look: config.mode == config::Mode::Observe,
     }
 }

@@ -16,8 +16,8 @@ use crate::assembly;
 use crate::call::{CallId, RecordingOrder, Rules, Task, Work};
 use crate::causes;
 use crate::clock::Clock;
-use crate::config::{Config, Mode, Source};
-use crate::crm::{Crm, CrmError, LineError};
+use crate::config::{Config, ConfigError, Mode, Source};
+use crate::crm::{Crm, CrmError, LineError, Login};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 use crate::desk::{Desk, DeskState, Recovery, TellPbx};
 use crate::directory::Directory;
@@ -80,6 +80,39 @@ pub enum RunError {
     },
 }
 
+/// A new config is not taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It is wrong in itself.
+    #[error("the config is wrong and the old one stays in force")]
+    Config(#[from] ConfigError),
+    /// The CRM's client cannot be made.
+    #[error("the new log-in of the CRM cannot be used, and the old settings go on")]
+    Client(#[from] LineError),
+    /// The CRM does not know who we would be.
+    #[error("the new log-in of the CRM is refused, and the old settings go on")]
+    Refused(#[source] CrmError),
+    /// The CRM does not answer.
+    #[error(
+        "the new log-in of the CRM cannot be proven now, and the old settings go on: reload again when the CRM answers"
+    )]
+    Unproven(#[source] CrmError),
+}
+
+/// A config that may be taken over.
+pub struct Proven {
+    config: Config,
+    /// The client with the new log-in, and who we are by it.
+    login: Option<(Crm, Login)>,
+}
+
+impl Proven {
+    /// How much the log is to say.
+    pub fn log_level(&self) -> tracing::Level {
+        self.config.log.level
+    }
+}
+
 /// What only tests set.
 #[derive(Clone, Default)]
 pub struct Hooks {
@@ -93,6 +126,9 @@ pub struct Daemon {
     desk: Lifecycle,
     exits: Lifecycle,
     config: watch::Sender<Arc<Config>>,
+    crm_login: watch::Sender<CrmLogin>,
+    reload_refused: watch::Sender<Option<String>>,
+    clock: Clock,
     status: Status,
     web: Option<std::net::SocketAddr>,
     journal: Journal,
@@ -161,7 +197,7 @@ impl Daemon {
         exits.spawn(dispatch.run(recording_orders, outcomes_tx, recordings_tx, lifecycle, stopping));
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
-        exits.spawn(log_in(crm.clone(), crm_login_tx, exits.stopping()));
+        exits.spawn(log_in(crm.clone(), crm_login_tx.clone(), exits.stopping()));
         exits.spawn(remember_voice(
             config.clone(),
             crm.clone(),
@@ -217,8 +253,10 @@ impl Daemon {
             rules_tx,
             exits.stopping(),
         ));
+        let (refused_tx, refused_rx) = watch::channel(None);
         let status = Status {
             config: config_rx,
+            reload_refused: refused_rx,
             pbx,
             desk: desk_state_rx,
             load: load_rx,
@@ -239,7 +277,19 @@ impl Daemon {
             }
             None => None,
         };
-        Ok(Self { entrances, desk, exits, config: config_tx, status, web, journal, _lock: lock })
+        Ok(Self {
+            entrances,
+            desk,
+            exits,
+            config: config_tx,
+            crm_login: crm_login_tx,
+            reload_refused: refused_tx,
+            clock,
+            status,
+            web,
+            journal,
+            _lock: lock,
+        })
     }
 
     /// What it looks like from outside.
@@ -257,10 +307,47 @@ impl Daemon {
         &self.journal
     }
 
+    /// Proves what a reload would take over: a new log-in of the CRM is tried, with a client of its own.
+    ///
+    /// # Errors
+    /// See [`ReloadError`]; nothing has changed then.
+    pub fn prove(&self, config: Config) -> impl Future<Output = Result<Proven, ReloadError>> + Send + use<> {
+        let (old, clock) = (Arc::clone(&self.config.borrow()), self.clock.clone());
+        async move {
+            if old.crm.has_same_login(&config.crm) {
+                return Ok(Proven { config, login: None });
+            }
+            let crm = assembly::crm(&config, None, clock)?;
+            match crm.login().await {
+                Ok(login) => Ok(Proven { config, login: Some((crm, login)) }),
+                Err(error @ (CrmError::LoginRefused(_) | CrmError::Odd { .. })) => {
+                    Err(ReloadError::Refused(error))
+                }
+                Err(error @ (CrmError::Away { .. } | CrmError::Wait(_))) => Err(ReloadError::Unproven(error)),
+            }
+        }
+    }
+
+    /// Says on the status page why a new config is not in force.
+    pub fn reload_refused(&self, error: &ReloadError) {
+        self.reload_refused.send_replace(Some(causes::in_one_line(error)));
+    }
+
     /// Takes over what can be taken over while running; what needs a restart is named.
-    pub fn reload(&self, config: Config) -> Vec<&'static str> {
+    pub fn reload(&self, proven: Proven) -> Vec<&'static str> {
+        let Proven { config, login } = proven;
         let old = Arc::clone(&self.config.borrow());
         let restart = old.needs_restart(&config);
+        // At another account this client cannot be anybody before the restart.
+        if let Some((crm, login)) = login.filter(|_| old.crm.has_same_account(&config.crm)) {
+            self.status.crm.take_login(&crm);
+            for warning in &login.warnings {
+                tracing::warn!("{warning}");
+            }
+            tracing::info!(user = %login.user.id, role = login.role, "the new log-in of the CRM is in force");
+            self.crm_login.send_replace(CrmLogin::Proven { name: login.user.name, role: login.role });
+        }
+        self.reload_refused.send_replace(None);
         self.status.directory.rules_changed(assembly::house_rules(&config));
         self.config.send_replace(Arc::new(config));
         restart

@@ -33,6 +33,8 @@ pub struct Status {
     pub recordings: watch::Receiver<Load>,
     /// The CRM's log-in.
     pub crm_login: watch::Receiver<CrmLogin>,
+    /// Why the last reload was refused; `None` when there was none or it went well.
+    pub reload_refused: watch::Receiver<Option<String>>,
     /// Who is who.
     pub directory: Directory,
     /// The phone book.
@@ -100,6 +102,8 @@ pub struct Snapshot {
     pub phone_book: PhoneBookSnapshot,
     /// Why the journal cannot be written, while it cannot.
     pub journal_error: Option<String>,
+    /// Why the config that was read last is not in force, while an older one is.
+    pub reload_refused: Option<String>,
 }
 
 /// A source.
@@ -170,6 +174,8 @@ pub struct DirectorySnapshot {
     pub groups: [usize; 2],
     /// The default user was found or made.
     pub default_user: bool,
+    /// Default agent or deputy can be used.
+    pub default_agent: bool,
     /// What does not match, with reason and way out.
     pub problems: Vec<String>,
 }
@@ -249,6 +255,7 @@ impl Status {
                 last_error: book.last_error,
             },
             journal_error: desk.journal_error,
+            reload_refused: self.reload_refused.borrow().clone(),
         }
     }
 
@@ -284,6 +291,7 @@ impl Status {
             agents: [agents.len(), agents.iter().filter(|agent| agent.id.is_some()).count()],
             groups: [groups.len(), groups.iter().filter(|group| group.id.is_some()).count()],
             default_user: house.default_user.is_some(),
+            default_agent: house.default_agent().is_some(),
             problems: house.matching.problems.iter().map(ToString::to_string).collect(),
         }
     }

@@ -53,6 +53,17 @@ pub enum EndedBy {
     Pbx,
 }
 
+impl EndedBy {
+    /// The word for it in texts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Called => "agent",
+            Self::Pbx => "pbx",
+        }
+    }
+}
+
 /// An event. Those that the call's phase does not expect change nothing, because a PBX repeats
 /// itself after a reconnect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

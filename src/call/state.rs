@@ -162,6 +162,20 @@ pub enum Outcome {
     Voicemail,
 }
 
+impl Outcome {
+    /// The word for it in texts and in `ringdesk replay`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Abandoned => "abandoned",
+            Self::Unanswered => "unanswered",
+            Self::Busy => "busy",
+            Self::NoAnswer => "noanswer",
+            Self::Voicemail => "voicemail",
+        }
+    }
+}
+
 /// One transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {

@@ -10,8 +10,8 @@ use crate::assembly;
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Ami, Config, Environment, Mode, Source};
-use crate::crm::{Crm, CrmError};
-use crate::directory::Directory;
+use crate::crm::{Crm, CrmError, Ownership};
+use crate::directory::{DefaultAgent, Directory};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
 use crate::pbx::ami::counters::Counters;
@@ -216,6 +216,23 @@ async fn examine_crm(crm: &Crm, findings: &mut Findings) {
     }
 }
 
+/// Whether a default agent can own tickets; `None` when it cannot be used at all.
+fn ownership(agent: &DefaultAgent) -> Option<Result<String, String>> {
+    agent.id?;
+    let who = format!("{}: {}", agent.key, agent.email);
+    match agent.owns {
+        Ownership::All => Some(Ok(format!("{who} can own tickets"))),
+        Ownership::Some => Some(Err(format!(
+            "{who} may see only some of the tickets, and what is done in others in this name is refused: let the \
+             agent's role see all tickets, or name another agent"
+        ))),
+        Ownership::NoGroup => Some(Err(format!(
+            "{who} is in no group, and Zendesk gives tickets to agents in groups only: put the agent into one"
+        ))),
+        Ownership::NoLicence => None,
+    }
+}
+
 async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findings: &mut Findings) {
     if let Err(error) = directory.refresh().await {
         findings.wrong(&format!("agents and groups cannot be read: {}", causes::in_lines(&error)));
@@ -241,6 +258,13 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
     for problem in &house.matching.problems {
         findings.warn(&problem.to_string());
     }
+    for agent in &house.default_agents {
+        match ownership(agent) {
+            Some(Ok(text)) => findings.good(&text),
+            Some(Err(text)) => findings.warn(&text),
+            None => {} // It is among the problems.
+        }
+    }
     let email = config.callers.default_user.as_str();
     match crm.find_user(email).await {
         Ok(Some(_)) => findings.good(&format!("default user: {email}")),
@@ -249,5 +273,37 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
         }
         Err(CrmError::LoginRefused(_)) => {}
         Err(error) => findings.wrong(&format!("default user: {}", causes::in_lines(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::PersonId;
+
+    #[test]
+    fn a_default_agent_is_proven_to_own_tickets_or_said_why_not() {
+        let told = |id: Option<u64>, owns| {
+            ownership(&DefaultAgent {
+                key: "default_agent",
+                email: "anna@example.com".to_owned(),
+                id: id.map(PersonId),
+                owns,
+            })
+        };
+        let good = Ok("default_agent: anna@example.com can own tickets".to_owned());
+        assert_eq!(told(Some(1), Ownership::All), Some(good));
+        for (owns, words) in
+            [(Ownership::Some, "only some of the tickets"), (Ownership::NoGroup, "in no group")]
+        {
+            let warning = told(Some(1), owns).unwrap().unwrap_err();
+            assert!(
+                warning.starts_with("default_agent: anna@example.com ") && warning.contains(words),
+                "{warning}"
+            );
+        }
+        // These are among the directory's problems.
+        assert_eq!(told(Some(1), Ownership::NoLicence), None);
+        assert_eq!(told(None, Ownership::All), None);
     }
 }

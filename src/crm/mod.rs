@@ -59,6 +59,22 @@ pub struct CrmAgent {
     pub name: String,
     /// The e-mail address as written in the CRM.
     pub email: Option<String>,
+    /// Which tickets the agent can own.
+    pub owns: Ownership,
+}
+
+/// Which tickets an agent can own, as far as the CRM tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ownership {
+    /// All.
+    #[default]
+    All,
+    /// Some: the rest is not even seen.
+    Some,
+    /// None, because the agent is in no group.
+    NoGroup,
+    /// None, because of the agent's licence (Zendesk: light agents and those for chats only).
+    NoLicence,
 }
 
 /// A group as the CRM knows it.
@@ -178,6 +194,13 @@ impl Crm {
     pub async fn login(&self) -> Result<Login, CrmError> {
         match self {
             Self::Zendesk(zendesk) => zendesk.login().await,
+        }
+    }
+
+    /// From now on this client logs in as the other one does, which must be proven and of the same account.
+    pub fn take_login(&self, other: &Self) {
+        match (self, other) {
+            (Self::Zendesk(zendesk), Self::Zendesk(other)) => zendesk.take_login(other),
         }
     }
 

@@ -244,6 +244,11 @@ impl Zendesk {
         roster::login(&Errand::new(self, Urgency::Soon)).await
     }
 
+    /// From now on we log in as the other client does, which must have been proven. Same account only.
+    pub fn take_login(&self, other: &Self) {
+        self.login.become_of(&other.login);
+    }
+
     /// Reads all agents and groups.
     ///
     /// # Errors
