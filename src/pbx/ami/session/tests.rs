@@ -27,6 +27,7 @@ impl Stage {
             classes: CLASSES,
             variables: Vec::new(),
             unwanted: UNWANTED,
+            records: false,
         };
         change(&mut account);
         let now = clock::instant();
