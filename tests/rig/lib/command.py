@@ -55,6 +55,8 @@ def arguments():
         if name == "capture":
             sub.add_argument("--out", required=True, help="folder for NAME.ami and NAME.json")
             sub.add_argument("--as", dest="file", help="NAME (the scenario's)")
+            sub.add_argument("--record", action="store_true",
+                             help="the listener has the caller's channel recorded (MixMonitor) when somebody answers")
             sub.add_argument("--least", action="store_true", help="also NAME.least.ami, seen by listener-min")
     return parser.parse_args()
 
