@@ -53,6 +53,7 @@ class Stage:
     async def telephone(self, name):
         """One more telephone registered for `name`."""
         phone = await Phone(name, self._server(), f"house-{name}").open()
+        phone.speaks = getattr(self.options, "voices", False)
         await phone.register()
         self.spare.append(phone)
         return phone

@@ -36,10 +36,14 @@ struct Ours {
     /// The channel, by Uniqueid.
     leg: Box<str>,
     file: Box<str>,
-    /// Asterisk's id; without one the PBX has not answered yet.
+    /// Asterisk's id; without one the PBX has not answered the start yet.
     id: Option<Box<str>>,
-    /// It is to be stopped as soon as its id is known.
+    /// It runs, as the PBX said itself; else the start or a look at it waits for its answer.
+    sure: bool,
+    /// It is to be stopped as soon as it is sure.
     stop: bool,
+    /// What is begun if it turns out that it does not run any more.
+    next: Option<String>,
 }
 
 impl Translate {
@@ -77,8 +81,11 @@ impl Translate {
     fn start(&mut self, key: CallKey, file: String, now: Timestamp, out: &mut Vec<Heard>) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         match &mut call.recordings.ours {
-            // Asked already, or it runs: nothing is begun twice.
-            Some(ours) if ours.id.is_none() => ours.stop = false,
+            // Asked already, or looked at, or it runs: nothing is begun twice.
+            Some(ours) if !ours.sure => {
+                ours.stop = false;
+                ours.next = ours.id.is_some().then_some(file);
+            }
             Some(ours) if !ours.stop => {
                 let event = Event::RecordingStarted { file: ours.file.to_string() };
                 self.tell(key, event, now, out);
@@ -91,8 +98,9 @@ impl Translate {
             }
             _ => {
                 let leg = call.near.clone();
-                let ours = Ours { leg, file: file.as_str().into(), id: None, stop: false };
-                call.recordings.ours = Some(ours);
+                let name = file.as_str().into();
+                call.recordings.ours =
+                    Some(Ours { leg, file: name, id: None, sure: false, stop: false, next: None });
                 let leg = call.near.to_string();
                 self.asks.push(RecordingAsk { leg, what: RecordingWhat::Start { file } });
             }
@@ -103,7 +111,8 @@ impl Translate {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(ours) = &mut call.recordings.ours else { return };
         ours.stop = true;
-        if let Some(id) = &ours.id {
+        ours.next = None;
+        if let (Some(id), true) = (&ours.id, ours.sure) {
             let what = RecordingWhat::Stop { id: id.to_string() };
             self.asks.push(RecordingAsk { leg: ours.leg.to_string(), what });
         }
@@ -138,6 +147,7 @@ impl Translate {
                 // The link was cut meanwhile, and the answer to another question told it.
                 let Some(ours) = recordings.ours.as_mut().filter(|ours| *ours.file == **file) else { return };
                 ours.id = Some(id.clone().unwrap_or_default().into());
+                ours.sure = true;
                 let stop = ours.stop;
                 self.begun(key, &ask.leg, file, now, out);
                 if stop {
@@ -155,25 +165,27 @@ impl Translate {
                 }
             }
             (RecordingWhat::Mute { muted }, Ok(_)) => self.paused(key, *muted, now, out),
-            (RecordingWhat::Look { id }, Ok(Some(file))) => {
-                let mut name: Box<str> = file.as_str().into();
-                if let Some(id) = id {
-                    let before = recordings.ours.take_if(|ours| is_same(&ours.file, file));
-                    let stop = before.as_ref().is_some_and(|ours| ours.stop);
-                    // The desk knows it by the name that it ordered.
-                    name = before.map_or(name, |ours| ours.file);
-                    let (leg, id) = (ask.leg.as_str().into(), Some(id.as_str().into()));
-                    recordings.ours = Some(Ours { leg, file: name.clone(), id, stop });
-                    if stop {
-                        self.stop(key);
-                    }
+            (RecordingWhat::Look { id: Some(id) }, answer) => {
+                let looked_at = |ours: &&mut Ours| ours.id.as_deref() == Some(id) && !ours.sure;
+                let Some(ours) = recordings.ours.as_mut().filter(looked_at) else { return };
+                if let Ok(None) = answer {
+                    let next = recordings.ours.take().and_then(|ours| ours.next);
+                    return next.into_iter().for_each(|file| self.start(key, file, now, out));
                 }
-                self.begun(key, &ask.leg, &name, now, out);
+                // Without the right to ask, it likely runs: nothing that would write over it is begun.
+                if let Ok(Some(file)) = answer
+                    && !is_same(&ours.file, file)
+                {
+                    ours.file = file.as_str().into();
+                }
+                ours.sure = true;
+                let (file, stop) = (ours.file.clone(), ours.stop);
+                self.begun(key, &ask.leg, &file, now, out);
+                if stop {
+                    self.stop(key);
+                }
             }
-            (RecordingWhat::Look { id: Some(id) }, Ok(None)) => {
-                recordings.ours.take_if(|ours| ours.id.as_deref() == Some(id));
-                self.ask_again(key);
-            }
+            (RecordingWhat::Look { id: None }, Ok(Some(file))) => self.begun(key, &ask.leg, file, now, out),
             (RecordingWhat::Mute { .. } | RecordingWhat::Look { .. }, _) => {}
         }
     }
@@ -267,17 +279,47 @@ impl Translate {
             Some(decode(value).into_owned())
         };
         let near = *self.calls[&key].near == *leg;
-        if let (Some(id), true) = (value(RECORDING_ID), near) {
-            let what = RecordingWhat::Look { id: Some(id) };
-            self.asks.push(RecordingAsk { leg: leg.to_owned(), what });
-        } else {
-            if let Some(file) = value(RECORDING_FILE) {
-                self.begun(key, leg, &file, now, out);
-            }
-            if near {
-                self.ask_again(key);
+        let file = value(RECORDING_FILE);
+        match value(RECORDING_ID) {
+            Some(id) if near => self.look(key, id, file.unwrap_or_default()),
+            _ => {
+                if let Some(file) = file {
+                    self.begun(key, leg, &file, now, out);
+                }
+                if near {
+                    self.ask_again(key);
+                }
             }
         }
+    }
+
+    /// The caller's channel has the id of a recording that we began.
+    fn look(&mut self, key: CallKey, id: String, file: String) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let before = call.recordings.ours.take_if(|ours| !(ours.sure && ours.id.as_deref() == Some(&*id)));
+        if call.recordings.ours.is_some() {
+            return;
+        }
+        let leg = call.near.clone();
+        let mut ours = Ours {
+            leg,
+            file: file.into(),
+            id: Some(id.as_str().into()),
+            sure: false,
+            stop: false,
+            next: None,
+        };
+        if let Some(before) = before.filter(|before| !before.sure) {
+            ours.stop = before.stop;
+            if is_same(&before.file, &ours.file) {
+                // The desk knows it by the name that it ordered.
+                ours.file = before.file.clone();
+            }
+            ours.next = (!before.stop).then_some(before.file.into());
+        }
+        let leg = ours.leg.to_string();
+        call.recordings.ours = Some(ours);
+        self.asks.push(RecordingAsk { leg, what: RecordingWhat::Look { id: Some(id) } });
     }
 
     /// A start whose answer was lost with the link, and that the PBX did not hear either.

@@ -288,6 +288,47 @@ fn after_a_gap_one_that_was_stopped_is_not_taken_for_a_running_one() {
 }
 
 #[test]
+fn what_is_ordered_while_a_found_recording_is_looked_at_waits_for_the_answer() {
+    let variables =
+        format!("Variable: MIXMONITOR_FILENAME={FILE}\r\nVariable: RINGDESK_RECORDING=0x7f01\r\n");
+    let mut talk = Talk::new();
+    talk.link_returns(&variables);
+    let look = talk.ask();
+    talk.starts(FILE);
+    assert_eq!(talk.translate.asks(), [], "it would write over the file");
+    talk.answers(&look, Ok(Some(FILE)));
+    assert!(talk.told().contains(&started(FILE)));
+    assert_eq!(talk.translate.asks(), []);
+
+    let mut talk = Talk::new();
+    talk.link_returns(&variables);
+    let look = talk.ask();
+    talk.starts("/x/2.wav");
+    talk.answers(&look, Ok(None));
+    assert_eq!(talk.ask(), on_caller(RecordingWhat::Start { file: "/x/2.wav".to_owned() }));
+
+    let mut talk = Talk::new();
+    talk.link_returns(&variables);
+    let look = talk.ask();
+    talk.order(RecordingOrder::Stop);
+    talk.answers(&look, Ok(Some(FILE)));
+    assert_eq!(talk.ask(), on_caller(RecordingWhat::Stop { id: "0x7f01".to_owned() }));
+}
+
+#[test]
+fn a_second_part_whose_start_was_lost_is_begun_when_only_the_first_one_is_found() {
+    let mut talk = Talk::new();
+    talk.starts("/x/2.wav");
+    talk.ask();
+    talk.link_returns(&format!(
+        "Variable: MIXMONITOR_FILENAME={FILE}\r\nVariable: RINGDESK_RECORDING=0x7f01\r\n"
+    ));
+    let look = talk.ask();
+    talk.answers(&look, Ok(None));
+    assert_eq!(talk.ask(), on_caller(RecordingWhat::Start { file: "/x/2.wav".to_owned() }));
+}
+
+#[test]
 fn after_a_gap_the_pbxs_own_recording_is_told() {
     let mut talk = Talk::new();
     talk.link_returns(
