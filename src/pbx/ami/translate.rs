@@ -220,6 +220,7 @@ impl Translate {
         };
         out.push(Heard { call: call.id.clone(), at: now, event });
         self.tell_variables(key, now, out);
+        self.tell_recordings(key, now, out);
     }
 
     /// Tells an event of a call, which is announced first.

@@ -22,13 +22,15 @@ const LONGEST_FILE: usize = 800;
 /// What is known of the recordings of one call.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Recordings {
-    /// The files that were told.
-    told: Vec<Box<str>>,
+    /// The files, and whether they were told.
+    files: Vec<(Box<str>, bool)>,
     /// The channels that are recorded, by Uniqueid.
     legs: Vec<Box<str>>,
     /// The recording that we began.
     ours: Option<Ours>,
     paused: bool,
+    /// Whether it was last asked to be muted, while that is not answered.
+    muting: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -120,12 +122,15 @@ impl Translate {
 
     /// Asterisk mutes all recordings of a channel, the PBX's own as well.
     fn mute(&mut self, key: CallKey, muted: bool) {
-        let Some(Recordings { ours, legs, .. }) = self.calls.get(&key).map(|call| &call.recordings) else {
+        let Some(Recordings { ours, legs, muting, .. }) =
+            self.calls.get_mut(&key).map(|call| &mut call.recordings)
+        else {
             return;
         };
         let ours = ours.as_ref().map(|ours| &ours.leg);
         for leg in legs.iter().chain(ours.filter(|leg| !legs.contains(leg))) {
             if self.legs.get(leg).is_some() {
+                *muting = Some(muted);
                 self.asks.push(RecordingAsk { leg: leg.to_string(), what: RecordingWhat::Mute { muted } });
             }
         }
@@ -142,6 +147,9 @@ impl Translate {
         let Some(key) = self.call_of(&ask.leg) else { return };
         let Some(call) = self.calls.get_mut(&key) else { return };
         let recordings = &mut call.recordings;
+        if let RecordingWhat::Mute { muted } = ask.what {
+            recordings.muting.take_if(|asked| *asked == muted);
+        }
         match (&ask.what, answer) {
             (RecordingWhat::Start { file }, Ok(id)) => {
                 // The link was cut meanwhile, and the answer to another question told it.
@@ -196,13 +204,28 @@ impl Translate {
         if !call.recordings.legs.iter().any(|known| **known == *leg) {
             call.recordings.legs.push(leg.into());
         }
-        if call.recordings.told.iter().any(|known| is_same(known, file)) {
+        if call.recordings.files.iter().any(|(known, _)| is_same(known, file)) {
             return;
         }
-        call.recordings.told.push(file.into());
+        call.recordings.files.push((file.into(), false));
         // A new recording is not muted, whatever an earlier one was.
-        call.recordings.paused = false;
-        self.tell(key, Event::RecordingStarted { file: file.to_owned() }, now, out);
+        self.paused(key, false, now, out);
+        self.tell_recordings(key, now, out);
+    }
+
+    /// Tells what is new, of a call that is announced.
+    pub(super) fn tell_recordings(&mut self, key: CallKey, now: Timestamp, out: &mut Vec<Heard>) {
+        let Some(call) = self.calls.get_mut(&key).filter(|call| call.announced) else { return };
+        let news = call.recordings.files.iter_mut().filter(|(_, told)| !told);
+        let files: Vec<String> = news
+            .map(|(file, told)| {
+                *told = true;
+                file.to_string()
+            })
+            .collect();
+        for file in files {
+            self.tell(key, Event::RecordingStarted { file }, now, out);
+        }
     }
 
     fn paused(&mut self, key: CallKey, paused: bool, now: Timestamp, out: &mut Vec<Heard>) {
@@ -210,7 +233,9 @@ impl Translate {
             return;
         };
         call.recordings.paused = paused;
-        self.tell(key, Event::RecordingPaused { paused }, now, out);
+        if call.announced {
+            self.tell(key, Event::RecordingPaused { paused }, now, out);
+        }
     }
 
     /// `VarSet` of `MIXMONITOR_FILENAME`: somebody records. What we began ourselves is told with its answer, by the
@@ -290,6 +315,9 @@ impl Translate {
                     self.ask_again(key);
                 }
             }
+        }
+        if let (Some(muted), true) = (self.calls[&key].recordings.muting, near) {
+            self.mute(key, muted);
         }
     }
 

@@ -215,6 +215,45 @@ fn it_is_paused_by_the_desk_by_the_dialplan_and_by_a_program() {
 }
 
 #[test]
+fn a_pause_whose_answer_was_lost_with_the_link_is_asked_again() {
+    let mut talk = Talk::recorded();
+    let running = format!("Variable: MIXMONITOR_FILENAME={FILE}\r\nVariable: RINGDESK_RECORDING=0x7f01\r\n");
+    talk.order(RecordingOrder::Pause);
+    let pause = talk.ask();
+    talk.link_returns(&running);
+    assert_eq!(talk.ask(), pause);
+    talk.answers(&pause, Ok(None));
+    talk.link_returns(&running);
+    assert_eq!(talk.translate.asks(), []);
+}
+
+#[test]
+fn a_second_part_is_not_paused_whatever_the_first_one_was() {
+    let mut talk = Talk::recorded();
+    talk.says("MixMonitorMute", CALLER, "Direction: both\r\nState: 1\r\n");
+    talk.says("VarSet", CALLER, "Variable: MIXMONITOR_FILENAME\r\nValue: /m/2.wav\r\n");
+    let paused = |paused| Event::RecordingPaused { paused };
+    assert_eq!(talk.told(), [paused(true), paused(false), started("/m/2.wav")]);
+}
+
+#[test]
+fn what_the_pbx_records_of_a_phone_that_has_not_dialled_yet_is_told_when_it_has() {
+    let mut talk = Talk::new();
+    let ben = "Channel: PJSIP/202-3\r\nUniqueid: 1.3\r\nLinkedid: 1.3\r\n";
+    talk.says("Newchannel", ben, "Exten: 203\r\n");
+    talk.says("VarSet", ben, "Variable: MIXMONITOR_FILENAME\r\nValue: /m/out.wav\r\n");
+    assert_eq!(talk.told(), []);
+    talk.says(
+        "DialBegin",
+        ben,
+        "DestChannel: PJSIP/203-4\r\nDestUniqueid: 1.4\r\nDestLinkedid: 1.3\r\nDestExten: 203\r\n",
+    );
+    let told = talk.told();
+    assert!(matches!(told[0], Event::Arrived { .. }), "{told:?}");
+    assert_eq!(told[1], started("/m/out.wav"));
+}
+
+#[test]
 fn what_is_not_recorded_is_not_paused() {
     let mut talk = Talk::new();
     talk.order(RecordingOrder::Pause);
