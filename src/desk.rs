@@ -16,12 +16,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{
-    Book, CallId, E164, Effect, Event, Heard, Identified, Requester, Rules, Standing, Step, Task, Urgency,
-    Work,
+    Book, CallId, E164, Effect, Event, Heard, Identified, RecordingOrder, Requester, Rules, Standing, Step,
+    Task, Urgency, Work,
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
-use crate::dispatch::{End, Order, Outcome, Owed};
+use crate::dispatch::{End, Order, Orders, Outcome, Owed};
 use crate::journal::{HowSettled, Journal, Postponed, Settled};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
@@ -60,12 +60,23 @@ pub struct Desk {
     pub inputs: mpsc::Receiver<Input>,
     /// How attempts at owed work ended.
     pub outcomes: mpsc::Receiver<Outcome>,
-    /// What is owed, to the dispatcher.
-    pub orders: mpsc::UnboundedSender<Order>,
+    /// What is owed, to the dispatchers.
+    pub orders: Orders,
+    /// Orders for the PBX.
+    pub pbx: Arc<dyn TellPbx>,
     /// Numbers for the status page.
     pub state: watch::Sender<DeskState>,
     /// The clock.
     pub clock: Clock,
+}
+
+/// Takes orders for the PBX of a call; never waits.
+pub trait TellPbx: Send + Sync {
+    /// Gives the order on.
+    ///
+    /// # Errors
+    /// Why it cannot be given: no such source, or one that does not take any more.
+    fn tell(&self, call: &CallId, order: RecordingOrder) -> Result<(), String>;
 }
 
 /// Numbers for the status page.
@@ -349,6 +360,13 @@ impl Running {
                             }
                         };
                         steps.push_back((id.clone(), next));
+                    }
+                    Effect::Record(order) => {
+                        if let Err(reason) = self.desk.pbx.tell(&id, order) {
+                            let event = Event::RecordingFailed { reason };
+                            let heard = Heard { call: id.clone(), at: now, event };
+                            steps.push_back((id.clone(), self.book.on(&heard, &rules)));
+                        }
                     }
                     Effect::Owe(work) => {
                         let work = Arc::new(work);

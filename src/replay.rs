@@ -129,7 +129,7 @@ impl Player {
                     let event = observe::pretend(&work).event;
                     self.book.delivered(&work, &event, self.now, &self.rules)
                 }
-                Effect::Withdraw { .. } => continue,
+                Effect::Record(_) | Effect::Withdraw { .. } => continue,
             };
             self.carry_out(id, next);
         }

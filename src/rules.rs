@@ -82,6 +82,7 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
             wrap_up: wrap_up(group, house),
             reuse_within: SignedDuration::ZERO,
             missed: Missed::default(),
+            recording: None,
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));

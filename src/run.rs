@@ -13,15 +13,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly;
-use crate::call::{Rules, Work};
+use crate::call::{CallId, RecordingOrder, Rules, Task, Work};
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Mode, Source};
 use crate::crm::{Crm, CrmError, LineError};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
-use crate::desk::{Desk, DeskState, Recovery};
+use crate::desk::{Desk, DeskState, Recovery, TellPbx};
 use crate::directory::Directory;
-use crate::dispatch::{Dispatch, Load, Order, Owed};
+use crate::dispatch::{Dispatch, Load, Order, Orders, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::observe;
@@ -38,6 +38,9 @@ const INPUTS: usize = 64;
 
 /// What may wait between the dispatcher and the desk.
 const OUTCOMES: usize = 64;
+
+/// Recordings that are fetched or uploaded at once. None is urgent, and each may be large.
+const RECORDINGS_IN_FLIGHT: usize = 2;
 
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
@@ -128,7 +131,7 @@ impl Daemon {
         let (entrances, desk, exits) = (Lifecycle::new(), Lifecycle::new(), Lifecycle::new());
         let first_rules = Arc::new(rules::rules(&config, &numbers, Some(&directory.house())));
         let (rules_tx, rules_rx) = watch::channel(first_rules);
-        let (orders_tx, orders_rx) = mpsc::unbounded_channel();
+        let (orders_tx, orders_rx, recording_orders) = Orders::new();
         let (outcomes_tx, outcomes_rx) = mpsc::channel(OUTCOMES);
         let (inputs_tx, inputs_rx) = mpsc::channel(INPUTS);
         let (load_tx, load_rx) = watch::channel(Load::default());
@@ -139,7 +142,7 @@ impl Daemon {
         for owed in recovered.owed {
             let work = Arc::new(owed.work);
             let order = Order::Owe(Owed { work, attempts: owed.attempts, due: now, recovered: true });
-            let _ = orders_tx.send(order);
+            orders_tx.send(order);
         }
         let observing = config.mode == Mode::Observe;
         if observing {
@@ -150,7 +153,12 @@ impl Daemon {
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
         let max_in_flight = assembly::max_in_flight(&config);
         let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
-        exits.spawn(dispatch.run(orders_rx, outcomes_tx, load_tx, exits.clone(), exits.stopping()));
+        exits.spawn(dispatch.run(orders_rx, outcomes_tx.clone(), load_tx, exits.clone(), exits.stopping()));
+        let (recordings_tx, recordings_rx) = watch::channel(Load::default());
+        let deliver = recording_deliverer(crm.clone(), directory.clone(), observing);
+        let dispatch = Dispatch::new(deliver, clock.clone(), RECORDINGS_IN_FLIGHT);
+        let (lifecycle, stopping) = (exits.clone(), exits.stopping());
+        exits.spawn(dispatch.run(recording_orders, outcomes_tx, recordings_tx, lifecycle, stopping));
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
         exits.spawn(log_in(crm.clone(), crm_login_tx, exits.stopping()));
@@ -195,6 +203,7 @@ impl Daemon {
             inputs: inputs_rx,
             outcomes: outcomes_rx,
             orders: orders_tx,
+            pbx: Arc::new(NoOrders),
             state: desk_state_tx,
             clock: clock.clone(),
         };
@@ -213,6 +222,7 @@ impl Daemon {
             pbx,
             desk: desk_state_rx,
             load: load_rx,
+            recordings: recordings_rx,
             crm_login: crm_login_rx,
             directory,
             phonebook: phonebook.status(),
@@ -295,6 +305,25 @@ fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Wor
             }
             let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
             crm.deliver(&work, attempt, &directory).await
+        })
+    }
+}
+
+fn recording_deliverer(
+    crm: Crm,
+    directory: Directory,
+    observing: bool,
+) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    move |work, attempt| {
+        let (crm, directory) = (crm.clone(), directory.clone());
+        Box::pin(async move {
+            match &work.task {
+                _ if observing => Ok(observe::pretend(&work)),
+                Task::KeepRecording(_) => {
+                    Err(DeliveryError::Refused { reason: "recordings are not kept yet".to_owned() })
+                }
+                _ => crm.deliver(&work, attempt, &directory).await,
+            }
         })
     }
 }
@@ -418,5 +447,14 @@ async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: Cancellatio
             () = tokio::time::sleep(PRUNE_EVERY) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// No source takes orders.
+struct NoOrders;
+
+impl TellPbx for NoOrders {
+    fn tell(&self, _: &CallId, _: RecordingOrder) -> Result<(), String> {
+        Err("this source does not record".to_owned())
     }
 }

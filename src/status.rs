@@ -29,6 +29,8 @@ pub struct Status {
     pub desk: watch::Receiver<DeskState>,
     /// The owed work.
     pub load: watch::Receiver<Load>,
+    /// The load of the recordings' dispatcher.
+    pub recordings: watch::Receiver<Load>,
     /// The CRM's log-in.
     pub crm_login: watch::Receiver<CrmLogin>,
     /// Who is who.

@@ -104,7 +104,7 @@ impl Call {
             Ticket::Owed { .. } => true,
             Ticket::Stands(standing) => standing.change_owed.is_some() || standing.pop_owed.is_some(),
         };
-        if !owes && !self.after.owes() && !self.may_be_corrected() {
+        if !owes && !self.after.owes() && !self.recorded.owes() && !self.may_be_corrected() {
             self.close(at, outcome, by, estimated);
             step.durable |= self.watched();
         }

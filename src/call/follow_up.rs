@@ -53,8 +53,15 @@ pub enum Once {
 }
 
 impl Once {
-    fn owed(self) -> bool {
+    pub(super) fn owed(self) -> bool {
         matches!(self, Self::Owed(_))
+    }
+
+    /// Work of this number is done or refused.
+    pub(super) fn settled(&mut self, seq: u32) {
+        if *self == Self::Owed(seq) {
+            *self = Self::Done;
+        }
     }
 }
 
@@ -75,9 +82,7 @@ impl After {
     /// Work of this number is done or refused.
     pub(super) fn settled(&mut self, seq: u32) {
         for once in [&mut self.person, &mut self.record, &mut self.shown] {
-            if *once == Once::Owed(seq) {
-                *once = Once::Done;
-            }
+            once.settled(seq);
         }
     }
 }
@@ -206,7 +211,7 @@ impl Call {
         }
     }
 
-    fn owe(&mut self, task: Task, step: &mut Step) -> Once {
+    pub(super) fn owe(&mut self, task: Task, step: &mut Step) -> Once {
         self.seq += 1;
         step.effects.push(Effect::Owe(self.work(self.seq, task)));
         step.durable = true;

@@ -13,6 +13,7 @@ mod follow_up;
 mod id;
 mod missed;
 mod number;
+mod recorded;
 mod recording;
 mod rules;
 mod state;
@@ -31,15 +32,19 @@ pub use follow_up::{After, Once};
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use missed::{Attempt, MissedAs, Reached};
 pub use number::{Caller, E164, NumberError, ReadNumber};
+pub use recorded::Recorded;
 pub use recording::{KeptRecording, RecordingAttachment, RecordingOrder, RecordingSought};
-pub use rules::{FieldRule, FieldTarget, Group, Groups, Missed, Rules, Texts, UnknownCaller, Way};
+pub use rules::{
+    FieldRule, FieldTarget, Group, Groups, Missed, RecordingRules, RecordingWay, Rules, Texts, UnknownCaller,
+    Way,
+};
 pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
 };
 pub use summary::{Summary, TransferSummary};
 pub use template::{Field, Template, TemplateError};
 pub use work::{
-    Agent, Effect, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
+    Agent, Effect, Exit, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };
 
 #[cfg(test)]

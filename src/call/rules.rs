@@ -81,8 +81,40 @@ pub struct Group {
     pub reuse_within: SignedDuration,
     /// What becomes of calls that nobody answered.
     pub missed: Missed,
+    /// How its calls are recorded; `None`: not at all.
+    pub recording: Option<Arc<RecordingRules>>,
     /// What its tickets say.
     pub texts: Arc<Texts>,
+}
+
+/// How the calls of a group are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingRules {
+    /// Who records.
+    pub way: RecordingWay,
+    /// The file as the PBX names it: what it is told to write, or where it is found, with `*` for what nobody can know.
+    pub file: Template,
+    /// What the kept file is called, without the ending of the format.
+    pub name: Template,
+    /// What is not there so long after the end never comes.
+    pub give_up_after: SignedDuration,
+    /// There is room on the disk for more recordings.
+    pub room: bool,
+    /// It is attached to the ticket.
+    pub attach: bool,
+    /// The comment that carries it.
+    pub comment: Template,
+    /// Whether the requester may hear it.
+    pub public: bool,
+}
+
+/// Who records a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingWay {
+    /// The PBX by our word, from the answer on.
+    Start,
+    /// The PBX by its own; the file is found.
+    Find,
 }
 
 /// What becomes of calls that nobody answered.

@@ -10,6 +10,7 @@ use super::follow_up::After;
 use super::id::{CallId, Extension};
 use super::missed::Ask;
 use super::number::Caller;
+use super::recorded::Recorded;
 use super::work::{Effect, Requester, TicketDraft};
 
 /// The version of the stored form; raised when an old snapshot can no longer be read as it is.
@@ -74,6 +75,9 @@ pub struct Call {
     pub lookups_failed: u32,
     /// The ticket.
     pub ticket: Ticket,
+    /// Its recording.
+    #[serde(default)]
+    pub recorded: Recorded,
     /// What follows it.
     #[serde(default)]
     pub after: After,
@@ -132,6 +136,12 @@ pub enum Phase {
         /// The end was not seen.
         estimated: bool,
     },
+}
+
+impl Phase {
+    pub(super) fn up(&self) -> bool {
+        matches!(self, Self::Ringing | Self::Talking)
+    }
 }
 
 /// What became of a call.
@@ -306,6 +316,7 @@ impl Call {
             lookup: Lookup::NotAsked,
             lookups_failed: 0,
             ticket: Ticket::None,
+            recorded: Recorded::default(),
             after: After::default(),
             seq: 0,
         }
@@ -323,7 +334,7 @@ impl Call {
 
     /// True while the call is up on the PBX.
     pub fn up(&self) -> bool {
-        matches!(self.phase, Phase::Ringing | Phase::Talking)
+        self.phase.up()
     }
 
     /// When time alone changes something, see [`Call::on_time`].

@@ -118,12 +118,9 @@ impl Call {
                     step.tell(now, "goes to a voice mailbox", "");
                 }
             }
-            Event::RecordingStarted { file } => {
-                if self.up() && self.recording.is_none() {
-                    self.recording = Some(file.clone());
-                    step.durable = true;
-                }
-            }
+            Event::RecordingStarted { file } => self.recording_started(file, now, &mut step),
+            Event::RecordingFailed { reason } => self.recording_failed(reason, now, &mut step),
+            Event::RecordingPaused { paused } => self.recording_paused(*paused, now, &mut step),
             Event::Variable { name, value } => self.keep_variable(name, value),
             Event::VoicemailLeft { file, .. } => {
                 if self.up() {
@@ -154,8 +151,6 @@ impl Call {
             | Event::PersonUpdated(_)
             | Event::CallRecorded { .. }
             | Event::RecordShown
-            | Event::RecordingFailed { .. }
-            | Event::RecordingPaused { .. }
             | Event::RecordingKept { .. }
             | Event::RecordingMissing { .. }
             | Event::RecordingAttached
@@ -204,7 +199,16 @@ impl Call {
         if matches!(self.presentation, Presentation::Asked { .. }) {
             self.presentation = Presentation::Asked { until: now };
         }
+        self.resume_recording();
         let mut step = Step::default();
+        self.settle(now, rules, &mut step);
+        step
+    }
+
+    /// The disk is nearly full.
+    pub fn no_room(&mut self, now: Timestamp, rules: &Rules) -> Step {
+        let mut step = Step::default();
+        self.stop_recording(now, &mut step);
         self.settle(now, rules, &mut step);
         step
     }

@@ -53,6 +53,18 @@ impl Call {
                 self.after.record_id = Some(*record);
             }
             (Task::ShowRecord { .. }, Event::RecordShown) => self.after.settled(work.seq),
+            (Task::KeepRecording(_), Event::RecordingKept { files }) => {
+                self.recorded.settled(work.seq);
+                self.recording_kept(files, now, &mut step);
+            }
+            (Task::KeepRecording(_), Event::RecordingMissing { reason }) => {
+                self.recorded.settled(work.seq);
+                self.recording_missing(reason, now, &mut step);
+            }
+            (Task::AttachRecording(_), Event::RecordingAttached) => {
+                self.recorded.settled(work.seq);
+                step.tell(now, "the recording is attached to the ticket", "");
+            }
             (_, Event::WorkRefused { reason, .. }) => return self.refused(work, reason, now, rules),
             _ => {}
         }
@@ -79,7 +91,10 @@ impl Call {
             (Task::PopScreen { .. }, Ticket::Stands(standing)) if standing.pop_owed == Some(work.seq) => {
                 standing.pop_owed = None;
             }
-            _ => self.after.settled(work.seq),
+            _ => {
+                self.after.settled(work.seq);
+                self.recorded.settled(work.seq);
+            }
         }
         self.settle(now, rules, &mut step);
         step
@@ -98,11 +113,15 @@ impl Call {
                 return;
             }
             if !matches!(self.presentation, Presentation::Asked { .. }) {
+                self.want_recording(now, rules, step);
                 self.decide_missed(step);
                 if self.answered.is_some() || self.wants_missed_ticket() {
                     self.want_ticket(now, rules, step);
                 }
             }
+        }
+        if self.watched() {
+            self.want_kept(rules, step);
         }
         self.close_when_done(step);
     }
@@ -179,6 +198,7 @@ impl Call {
         }
         let author = self.author(rules);
         let (news, solve) = self.news_of_missed();
+        let recording = self.news_of_recording(rules);
         let mapped = self.wrapped_up().then(|| self.mapped(rules));
         let Ticket::Stands(standing) = &mut self.ticket else { return };
         let mut change = TicketChange::default();
@@ -207,7 +227,7 @@ impl Call {
         let candidates = (!candidates.is_empty() && !standing.candidates_told)
             .then(|| format!("Several persons have this number:\n{candidates}"));
         standing.candidates_told |= candidates.is_some();
-        let comments: Vec<String> = [candidates, news].into_iter().flatten().collect();
+        let comments: Vec<String> = [candidates, news, recording].into_iter().flatten().collect();
         if !comments.is_empty() {
             change.comment = Some(comments.join("\n\n"));
             change.author = Some(author);

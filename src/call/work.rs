@@ -6,16 +6,19 @@ use super::after::{Author, CallRecord, FieldValue, PersonUpdate, RecordId};
 use super::event::{Person, PersonId, TicketId};
 use super::id::{CallId, Extension};
 use super::number::E164;
-use super::recording::{RecordingAttachment, RecordingSought};
+use super::recording::{RecordingAttachment, RecordingOrder, RecordingSought};
 
 /// What a call's state asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and most of them are work")]
 pub enum Effect {
     /// Ask the phone book who has this number. Not durable: asked again after a restart.
     LookUpCaller {
         /// The number.
         number: E164,
     },
+    /// An order for the PBX. Not durable: a call that is gone is not recorded.
+    Record(RecordingOrder),
     /// Work for the CRM, to be written down before it is done.
     Owe(Work),
     /// Work that is no longer worth doing.
@@ -32,6 +35,10 @@ impl Effect {
     pub fn name(&self) -> &'static str {
         match self {
             Self::LookUpCaller { .. } => "look_up_caller",
+            Self::Record(RecordingOrder::Start { .. }) => "start_recording",
+            Self::Record(RecordingOrder::Stop) => "stop_recording",
+            Self::Record(RecordingOrder::Pause) => "pause_recording",
+            Self::Record(RecordingOrder::Resume) => "resume_recording",
             Self::Owe(work) => work.task.name(),
             Self::Withdraw { .. } => "withdraw",
         }
@@ -40,7 +47,7 @@ impl Effect {
 
 /// An effect made durable: what an exit must do for a call, once.
 ///
-/// Work of one call is done in order of `seq`; a later piece waits for the earlier ones.
+/// Work of one call for one [`Exit`] is done in order of `seq`; a later piece waits for the earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// The call it belongs to.
@@ -123,7 +130,29 @@ pub enum Task {
     },
 }
 
+/// Who does a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The CRM.
+    Crm,
+    /// Whoever keeps recordings. It may wait for them, and the rest of the call's work does not.
+    Recordings,
+}
+
 impl Task {
+    /// Who does it. Work of one call for one exit is done in order.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::KeepRecording(_) | Self::AttachRecording(_) => Exit::Recordings,
+            Self::CreateTicket(_)
+            | Self::UpdateTicket { .. }
+            | Self::PopScreen { .. }
+            | Self::UpdatePerson(_)
+            | Self::RecordCall(_)
+            | Self::ShowRecord { .. } => Exit::Crm,
+        }
+    }
+
     /// The name of the task in stories, logs and `ringdesk replay`.
     pub fn name(&self) -> &'static str {
         match self {

@@ -250,6 +250,30 @@ async fn asked_to_wait_it_sends_nothing_at_all_and_counts_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_there_yet_holds_nobody_else_and_counts_no_attempt() {
+    let asked = AtomicUsize::new(0);
+    let mut house = House::with(8, move |seen| match &*seen.key {
+        "main/1.1#1" if asked.fetch_add(1, Ordering::SeqCst) < 3 => {
+            at_once(Err(DeliveryError::NotYet(10 * SECOND)))
+        }
+        _ => at_once(Ok(())),
+    });
+    house.owe(create("1.1"));
+    let (_, end) = house.outcome().await;
+    assert!(matches!(end, End::Postponed { attempts: 0, .. }), "{end:?}");
+    house.owe(create("1.2"));
+    let (work, _) = house.outcome().await;
+    assert_eq!(work.key(), "main/1.2#1");
+    assert!(house.seen().iter().all(|one| one.after < SECOND), "the other is sent at once");
+    for _ in 0..2 {
+        house.outcome().await;
+    }
+    house.delivered(1).await;
+    let last = house.seen().pop().unwrap();
+    assert!(last.after >= 30 * SECOND && last.number == 1, "{last:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_work_is_told_and_the_next_work_of_the_call_goes_on() {
     let mut house = House::with(8, |seen| match &*seen.key {
         "main/1.1#1" => at_once(Err(DeliveryError::Refused { reason: "422: it says no".to_owned() })),

@@ -139,11 +139,11 @@ impl Watched {
         assert!(was_open || step.effects.is_empty(), "a closed call is at rest: {:?}", step.effects);
         for effect in &step.effects {
             assert!(
-                matches!(effect, Effect::LookUpCaller { .. }) || step.durable,
+                matches!(effect, Effect::LookUpCaller { .. } | Effect::Record(_)) || step.durable,
                 "owed before it is written down"
             );
             match effect {
-                Effect::LookUpCaller { .. } => {}
+                Effect::LookUpCaller { .. } | Effect::Record(_) => {}
                 Effect::Withdraw { key, .. } => self.open.retain(|seq| !key.ends_with(&format!("#{seq}"))),
                 Effect::Owe(work) => self.owes(work, last_seq),
             }

@@ -9,6 +9,7 @@ mod callers;
 mod ends;
 mod facts;
 mod missed;
+mod recorded;
 mod restarts;
 mod texts;
 mod ways;
@@ -65,8 +66,8 @@ fn house() -> Rules {
         let wrap_up = SignedDuration::from_secs(wrap_up);
         let (name, crm_group) = (name.to_owned(), name.to_uppercase());
         let texts = Arc::clone(&texts);
-        let (reuse_within, missed) = (SignedDuration::ZERO, Missed::default());
-        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, texts }));
+        let (reuse_within, missed, recording) = (SignedDuration::ZERO, Missed::default(), None);
+        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, recording, texts }));
     }
     let agent = |extension: &str, email: Option<&str>| Agent {
         extension: ext(extension),
@@ -385,7 +386,10 @@ fn restart(told: &mut Told, second: i64) {
     let asked = told.call.lookup == Lookup::Asked;
     let pending = asked || told.call.lookup == Lookup::Searching;
     told.call = read_back(&told.call);
-    let step = told.call.resume(at(second), &told.rules);
+    let mut step = told.call.resume(at(second), &told.rules);
+    // What the PBX was told and did not confirm, it is told again.
+    let unconfirmed = |order: &Effect| matches!(order, Effect::Record(RecordingOrder::Start { .. }));
+    step.effects.retain(|effect| !(unconfirmed(effect) && told.call.recorded.files.is_empty()));
     let looks_up = matches!(step.effects.as_slice(), [Effect::LookUpCaller { .. }]);
     let expected = pending && told.call.open() && told.call.watched();
     assert!(looks_up == expected && step.effects.len() == usize::from(expected), "{:?}", step.effects);
@@ -415,6 +419,7 @@ fn short(effect: &Effect) -> String {
     };
     match effect {
         Effect::LookUpCaller { .. } => "look up".to_owned(),
+        Effect::Record(order) => format!("{order:?}").split(' ').next().unwrap().to_lowercase(),
         Effect::Withdraw { key, .. } => format!("withdraw {}", key.rsplit_once('#').unwrap().1),
         Effect::Owe(Work { seq, task: Task::PopScreen { agent, .. }, .. }) => {
             format!("{seq} pop {}", agent.extension)

@@ -16,7 +16,7 @@ fn sorted(status: u16, retry_after: Option<&str>, body: &str, writes: bool) -> S
         Ok(answer) => format!("answer: {}", answer.reason()),
         Err(failure) => match failure.owed("x", false) {
             DeliveryError::Retry { unclear, source, .. } => format!("retry unclear={unclear}: {source}"),
-            DeliveryError::Wait(wait) => format!("wait {}", wait.as_secs()),
+            DeliveryError::Wait(wait) | DeliveryError::NotYet(wait) => format!("wait {}", wait.as_secs()),
             DeliveryError::Refused { reason } => format!("refused: {reason}"),
         },
     }
