@@ -3,6 +3,7 @@
 //! Start: lock and journal first, so that a second daemon never logs in to the PBX; then the exits,
 //! the desk and, last, the entrances. Stop: entrances, desk, exits. Nothing is decided here.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly;
-use crate::call::{CallId, RecordingOrder, Rules, Task, Work};
+use crate::call::{CallId, RecordingOrder, Rules, SourceName, Task, Work};
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Mode, Source};
@@ -25,6 +26,7 @@ use crate::dispatch::{Dispatch, Load, Order, Orders, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::observe;
+use crate::pbx;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
 use crate::pbx::ami::translate::Translate;
@@ -209,7 +211,7 @@ impl Daemon {
         exits.spawn(tend(journal.clone(), exits.stopping()));
         exits.spawn(prune(journal.clone(), config.journal.keep, clock.clone(), exits.stopping()));
 
-        let mut pbx = Vec::new();
+        let (mut pbx, mut pbx_orders) = (Vec::new(), BTreeMap::new());
         for source in &config.sources {
             let Source::Ami(ami) = source;
             let counters = Arc::new(Counters::default());
@@ -218,7 +220,7 @@ impl Daemon {
             let channels = rules::channel_rules(&config, ami);
             let translate = Translate::new(ami.name.clone(), channels, ami.ask_presentation)
                 .with_variables(&ami.variables);
-            let driver = Driver::new(
+            let mut driver = Driver::new(
                 ami.clone(),
                 translate,
                 inputs_tx.clone(),
@@ -226,6 +228,11 @@ impl Daemon {
                 state_tx,
                 clock.clone(),
             );
+            if config.groups.iter().any(|group| group.record) {
+                let (orders, taken) = pbx::orders();
+                pbx_orders.insert(ami.name.clone(), orders);
+                driver = driver.with_orders(taken);
+            }
             entrances.spawn(driver.run(entrances.clone(), entrances.stopping()));
             pbx.push(PbxView { name: ami.name.clone(), state: state_rx, counters });
         }
@@ -239,7 +246,7 @@ impl Daemon {
             inputs: inputs_rx,
             outcomes: outcomes_rx,
             orders: orders_tx,
-            pbx: Arc::new(NoOrders),
+            pbx: Arc::new(PbxOrders(pbx_orders)),
             state: desk_state_tx,
             clock: clock.clone(),
         };
@@ -537,11 +544,12 @@ async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: Cancellatio
     }
 }
 
-/// No source takes orders.
-struct NoOrders;
+/// The ways to the PBXs, by the names of their sources.
+struct PbxOrders(BTreeMap<SourceName, pbx::Orders>);
 
-impl TellPbx for NoOrders {
-    fn tell(&self, _: &CallId, _: RecordingOrder) -> Result<(), String> {
-        Err("this source does not record".to_owned())
+impl TellPbx for PbxOrders {
+    fn tell(&self, call: &CallId, order: RecordingOrder) -> Result<(), String> {
+        let orders = self.0.get(call.source()).ok_or("this source does not record")?;
+        orders.give(pbx::Order { call: call.clone(), order }).map_err(|error| error.to_string())
     }
 }

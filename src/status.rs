@@ -300,7 +300,7 @@ impl Status {
 impl PbxView {
     fn snapshot(&self) -> PbxSnapshot {
         let (state, detail) = match &*self.state.borrow() {
-            LinkState::Live { version } => ("live", format!("Asterisk Call Manager/{version}")),
+            LinkState::Live { version, .. } => ("live", format!("Asterisk Call Manager/{version}")),
             LinkState::Reading => ("reading", String::new()),
             LinkState::Down { reason } => ("down", reason.clone()),
         };

@@ -13,10 +13,11 @@ use crate::config::{Ami, Config, Environment, Mode, Source};
 use crate::crm::{Crm, CrmError, Ownership};
 use crate::directory::{DefaultAgent, Directory};
 use crate::lifecycle::Lifecycle;
-use crate::pbx::Input;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
+use crate::pbx::ami::session::MayRecord;
 use crate::pbx::ami::translate::Translate;
+use crate::pbx::{self, Input};
 use crate::rules;
 
 /// Ask PBX and Zendesk whether all is set up, and say what to do
@@ -128,7 +129,7 @@ async fn examine_pbx(
     let (state_tx, mut state) = watch::channel(LinkState::Reading);
     let lifecycle = Lifecycle::new();
     let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false);
-    let driver = Driver::new(
+    let mut driver = Driver::new(
         ami.clone(),
         translate,
         inputs_tx,
@@ -136,6 +137,11 @@ async fn examine_pbx(
         state_tx,
         clock.clone(),
     );
+    // Held, so that the driver asks for the right; nothing is ordered.
+    let (_orders, orders) = pbx::orders();
+    if config.groups.iter().any(|group| group.record) {
+        driver = driver.with_orders(orders);
+    }
     lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
     let place = format!("PBX {} at {}:{}", ami.name, ami.host, ami.port);
     let mut house = None;
@@ -162,8 +168,19 @@ async fn examine_pbx(
     };
     let in_time = tokio::time::timeout(PBX, told).await.is_ok();
     match &*state.borrow() {
-        LinkState::Live { version } => {
+        LinkState::Live { version, may_record } => {
             findings.good(&format!("{place}: logged in, Asterisk Call Manager/{version}, {up} calls up"));
+            match may_record {
+                MayRecord::Unknown => {}
+                MayRecord::Yes => findings.good(&format!("{place}: the account may record calls")),
+                MayRecord::NoRight => findings.wrong(&format!(
+                    "{place}: the account may not record calls: give `{}` the right `system` (`write = system,call,reporting`) in manager.conf",
+                    ami.username
+                )),
+                MayRecord::NoModule => findings.wrong(&format!(
+                    "{place}: it cannot record calls: load app_mixmonitor.so in modules.conf"
+                )),
+            }
         }
         LinkState::Down { reason } => findings.wrong(&format!("{place}: {reason}")),
         LinkState::Reading => {

@@ -13,7 +13,9 @@ mod daemon;
 mod house;
 mod http;
 mod link;
+mod recorded;
 mod rig;
+mod sound;
 
 use std::time::Duration;
 
