@@ -133,6 +133,7 @@ fn live_session(ami: &ringdesk::config::Ami) -> (Framer, Session) {
         classes: CLASSES,
         variables: ami.variables.clone(),
         unwanted: UNWANTED,
+        records: false,
     };
     let now = clock::instant();
     let mut session = Session::new(account, Timing::default(), now);

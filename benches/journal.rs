@@ -165,7 +165,7 @@ impl Calls {
                     self.note(book, &found, step, change);
                 }
                 Effect::Owe(work) => change.owe.push(work),
-                Effect::Withdraw { .. } => {}
+                Effect::Record(_) | Effect::Withdraw { .. } => {}
             }
         }
     }

@@ -69,7 +69,7 @@ async fn fill(folder: &Path) {
 async fn open(folder: &Path) -> PhoneBook {
     let config: Config = house::config(&house::config_text(1, "http://127.0.0.1:1", folder));
     let numbers = Arc::new(rules::normaliser(&config).unwrap());
-    let crm = assembly::crm(&config, None, Clock::system()).unwrap();
+    let crm = assembly::crm(&config, &numbers, None, Clock::system()).unwrap();
     let file = assembly::phonebook_path(&config);
     PhoneBook::open(&file, numbers, assembly::book_rules(&config), crm, Clock::system()).await.unwrap()
 }

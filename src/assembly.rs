@@ -11,9 +11,9 @@ use crate::call::Agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
 use crate::crm::zendesk::{Credentials, Options, PhoneField, Voice, Zendesk};
-use crate::crm::{Crm, LineError};
+use crate::crm::{Crm, LineError, ReadNumbers};
 use crate::directory::{HouseRules, WantedGroup};
-use crate::phonebook::{BookRules, Several};
+use crate::phonebook::{BookRules, Normaliser, Several};
 
 /// The file of the journal. What is only observed is written beside it, so that nothing that is owed
 /// counts as done, and a rehearsal may run beside the service.
@@ -35,11 +35,16 @@ pub fn phonebook_path(config: &Config) -> PathBuf {
     for_mode(&journal_path(config).with_file_name("phonebook.db"), config.mode)
 }
 
-/// The CRM's client. `voice_known` is what an earlier run found out about screen pops.
+/// The CRM's client. `numbers` reads what people wrote into it; `voice_known` is what an earlier run found out about screen pops.
 ///
 /// # Errors
 /// When the client cannot be made of these options.
-pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<Crm, LineError> {
+pub fn crm(
+    config: &Config,
+    numbers: &Arc<Normaliser>,
+    voice_known: Option<bool>,
+    clock: Clock,
+) -> Result<Crm, LineError> {
     let config::Crm::Zendesk(zendesk) = &config.crm;
     let credentials = match &zendesk.login {
         ZendeskLogin::OAuth { client_id, client_secret, scope } => Credentials::ClientCredentials {
@@ -65,6 +70,9 @@ pub fn crm(config: &Config, voice_known: Option<bool>, clock: Clock) -> Result<C
         requests_per_minute: zendesk.requests_per_minute,
         max_in_flight: zendesk.max_in_flight,
         phone_fields: phone_fields(config),
+        show: Vec::new(),
+        calls_app_id: None,
+        numbers: Arc::clone(numbers) as Arc<dyn ReadNumbers>,
     };
     Ok(Crm::Zendesk(Arc::new(Zendesk::new(options, clock)?)))
 }
@@ -96,6 +104,7 @@ pub fn book_rules(config: &Config) -> BookRules {
 
 /// What the directory is told by the config.
 pub fn house_rules(config: &Config) -> HouseRules {
+    let config::Crm::Zendesk(zendesk) = &config.crm;
     let groups = config.groups.iter().map(|group| WantedGroup {
         name: group.name.clone(),
         crm_name: group.crm_group.clone(),
@@ -116,6 +125,8 @@ pub fn house_rules(config: &Config) -> HouseRules {
         refresh: config.agents.refresh,
         default_user: config.callers.default_user.as_str().to_owned(),
         default_user_name: config.callers.default_user_name.clone(),
+        default_agent: zendesk.default_agent.as_ref().map(|email| email.as_str().to_owned()),
+        deputy_agent: zendesk.deputy_agent.as_ref().map(|email| email.as_str().to_owned()),
         only_look: config.mode == config::Mode::Observe,
     }
 }

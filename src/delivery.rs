@@ -41,6 +41,9 @@ pub enum DeliveryError {
     /// Not yet: HTTP 429 or 503 with `Retry-After`, or a rate budget that is used up. Not counted as an attempt.
     #[error("asked to wait {} s", .0.as_secs())]
     Wait(Duration),
+    /// Only this piece of work must wait: what it needs is not there yet. Not counted as an attempt.
+    #[error("not yet; looked for again in {} s", .0.as_secs())]
+    NotYet(Duration),
     /// It will never be accepted as it is; a person must look.
     #[error("refused: {reason}")]
     Refused {
@@ -60,7 +63,7 @@ pub fn next_attempt(error: &DeliveryError, attempts: u32, now: Timestamp) -> Opt
         DeliveryError::Retry { .. } => {
             Duration::from_millis(500u64 << attempts.saturating_sub(1).min(7)).min(Duration::from_secs(60))
         }
-        DeliveryError::Wait(duration) => *duration,
+        DeliveryError::Wait(duration) | DeliveryError::NotYet(duration) => *duration,
         DeliveryError::Refused { .. } => return None,
     };
     now.checked_add(SignedDuration::try_from(delay).ok()?).ok()

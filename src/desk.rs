@@ -16,12 +16,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{
-    Book, CallId, E164, Effect, Event, Heard, Identified, Requester, Rules, Standing, Step, Task, Urgency,
-    Work,
+    Book, CallId, E164, Effect, Event, Heard, Identified, PersonUpdate, PersonUpdated, RecordingOrder,
+    Requester, Rules, Standing, Step, Task, Urgency, Work,
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
-use crate::dispatch::{End, Order, Outcome, Owed};
+use crate::dispatch::{End, Order, Orders, Outcome, Owed};
 use crate::journal::{HowSettled, Journal, Postponed, Settled};
 use crate::lifecycle::Lifecycle;
 use crate::pbx::Input;
@@ -60,12 +60,23 @@ pub struct Desk {
     pub inputs: mpsc::Receiver<Input>,
     /// How attempts at owed work ended.
     pub outcomes: mpsc::Receiver<Outcome>,
-    /// What is owed, to the dispatcher.
-    pub orders: mpsc::UnboundedSender<Order>,
+    /// What is owed, to the dispatchers.
+    pub orders: Orders,
+    /// Orders for the PBX.
+    pub pbx: Arc<dyn TellPbx>,
     /// Numbers for the status page.
     pub state: watch::Sender<DeskState>,
     /// The clock.
     pub clock: Clock,
+}
+
+/// Takes orders for the PBX of a call; never waits.
+pub trait TellPbx: Send + Sync {
+    /// Gives the order on.
+    ///
+    /// # Errors
+    /// Why it cannot be given: no such source, or one that does not take any more.
+    fn tell(&self, call: &CallId, order: RecordingOrder) -> Result<(), String>;
 }
 
 /// Numbers for the status page.
@@ -268,16 +279,31 @@ impl Running {
 
     /// What the exit found out about persons is known to the next call at once.
     async fn learn(&mut self, work: &Work, event: &Event) {
+        if let (Task::UpdatePerson(update), Event::PersonUpdated(updated)) = (&work.task, event) {
+            self.learn_owner(update, updated).await;
+        }
         let (Task::CreateTicket(draft), Event::TicketStands(standing)) = (&work.task, event) else { return };
         self.state.tickets += 1;
         match (&standing.requester, &draft.requester) {
             (Standing::NewUser(person), Requester::NewUser { number, .. }) => {
-                self.desk.phonebook.learn(*number, person.clone()).await;
+                self.desk.phonebook.learn_placeholder(*number, person.clone()).await;
             }
             (Standing::DefaultUserInstead, Requester::Person(person)) => {
                 self.desk.phonebook.forget(*person).await;
             }
             _ => {}
+        }
+    }
+
+    /// The number has an owner: the next call of it finds that one, and not who stood in.
+    async fn learn_owner(&mut self, update: &PersonUpdate, updated: &PersonUpdated) {
+        if updated.placeholder_removed
+            && let Some(placeholder) = &update.placeholder
+        {
+            self.desk.phonebook.forget(placeholder.id()).await;
+        }
+        if let (Some(number), Some(person)) = (update.number, updated.owner()) {
+            self.desk.phonebook.learn(number, person.clone()).await;
         }
     }
 
@@ -316,10 +342,11 @@ impl Running {
 
     /// Notes what a step changed, and does at once what needs no journal.
     async fn carry_out(&mut self, id: CallId, step: Step) {
-        let mut steps = VecDeque::from([step]);
-        while let Some(step) = steps.pop_front() {
+        let mut steps = VecDeque::from([(id, step)]);
+        while let Some((id, step)) = steps.pop_front() {
+            steps.extend(step.others);
             if step.durable && !self.journaled.contains(&id) && !self.begins(&id).await {
-                return;
+                continue;
             }
             if step.durable {
                 self.batch.snapshots.insert(id.clone());
@@ -347,14 +374,23 @@ impl Running {
                                 self.book.search_begins(&id, now, &rules)
                             }
                         };
-                        steps.push_back(next);
+                        steps.push_back((id.clone(), next));
+                    }
+                    Effect::Record(order) => {
+                        if let Err(reason) = self.desk.pbx.tell(&id, order) {
+                            let event = Event::RecordingFailed { reason };
+                            let heard = Heard { call: id.clone(), at: now, event };
+                            steps.push_back((id.clone(), self.book.on(&heard, &rules)));
+                        }
                     }
                     Effect::Owe(work) => {
                         let work = Arc::new(work);
                         self.batch.change(&id).owe.push(Work::clone(&work));
                         match work.urgency() {
                             Urgency::Live => self.batch.write_now(),
-                            Urgency::LookUp | Urgency::Soon | Urgency::Background => self.batch.write_soon(),
+                            Urgency::LookUp | Urgency::Soon | Urgency::Later | Urgency::Background => {
+                                self.batch.write_soon()
+                            }
                         }
                         let owed = Owed { work, attempts: 0, due: now, recovered: false };
                         self.batch.orders.push(Order::Owe(owed));

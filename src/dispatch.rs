@@ -7,6 +7,8 @@
 //!
 //! A CRM that does not answer is asked by one request at a time until one succeeds.
 
+mod orders;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use crate::causes;
 use crate::clock::Clock;
 use crate::delivery::{Attempt, Delivered, DeliveryError, next_attempt};
 use crate::lifecycle::Lifecycle;
+
+pub use orders::Orders;
 
 /// A CRM that does not answer is asked again after this time, then after 2 and 4 times it: work goes on
 /// 2 s after it is back, and a ticket stands within 12 s of the answer after an outage of 4 s.
@@ -310,6 +314,7 @@ where
         match &error {
             DeliveryError::Retry { .. } => self.crm_is_away(sent, instant),
             DeliveryError::Wait(pause) => self.hold(instant + *pause),
+            DeliveryError::NotYet(_) => {}
             DeliveryError::Refused { .. } => self.crm_answers(instant),
         }
         if self.drop_withdrawn(&work.call) {

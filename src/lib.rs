@@ -13,6 +13,7 @@ pub mod demo;
 pub mod desk;
 pub mod directory;
 pub mod dispatch;
+pub mod fields;
 pub mod journal;
 pub mod lifecycle;
 pub mod log;

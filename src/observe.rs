@@ -1,6 +1,6 @@
 //! `mode = "observe"`, and the CRM of a dry run: everything is done at once, and nothing is done.
 
-use crate::call::{Event, Standing, Task, TicketId, TicketStanding, Work};
+use crate::call::{Event, PersonUpdated, RecordId, Standing, Task, TicketId, TicketStanding, Work};
 use crate::delivery::Delivered;
 
 /// What would be told if the work were done.
@@ -11,8 +11,16 @@ pub fn pretend(work: &Work) -> Delivered {
             requester: Standing::AsDrafted,
             popped: draft.pop.as_ref().map(|agent| agent.extension.clone()),
             pops_possible: true,
+            reused: false,
         }),
         Task::UpdateTicket { .. } => Event::TicketUpdated,
+        Task::UpdatePerson(_) => {
+            Event::PersonUpdated(PersonUpdated { number: None, placeholder_removed: false })
+        }
+        Task::RecordCall(_) => Event::CallRecorded { record: RecordId(0) },
+        Task::ShowRecord { .. } => Event::RecordShown,
+        Task::KeepRecording(_) => Event::RecordingKept { files: Vec::new() },
+        Task::AttachRecording(_) => Event::RecordingAttached,
         Task::PopScreen { agent, .. } => Event::ScreenPopped { extension: agent.extension.clone() },
     };
     Delivered { event, note: "only observed: nothing was sent".to_owned() }

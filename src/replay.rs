@@ -114,6 +114,9 @@ impl Player {
     }
 
     fn carry_out(&mut self, id: &CallId, step: Step) {
+        for (other, step) in step.others {
+            self.carry_out(&other, step);
+        }
         for effect in step.effects {
             self.effects.entry(id.clone()).or_default().push(effect.name());
             let next = match effect {
@@ -126,7 +129,7 @@ impl Player {
                     let event = observe::pretend(&work).event;
                     self.book.delivered(&work, &event, self.now, &self.rules)
                 }
-                Effect::Withdraw { .. } => continue,
+                Effect::Record(_) | Effect::Withdraw { .. } => continue,
             };
             self.carry_out(id, next);
         }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::call::{Agent, Caller, Group, Groups, ReadNumber, Rules, Texts, UnknownCaller, Way};
-use crate::config::{self, Config, ReachedBy};
+use crate::call::{
+    Agent, Caller, FieldRule, Group, Groups, Missed, ReadNumber, Rules, Texts, UnknownCaller, Way,
+};
+use crate::config::{self, Config, FieldMapping, ReachedBy};
 use crate::directory::House;
 use crate::pbx::ami::channel::ChannelRules;
 use crate::phonebook::{Normaliser, NumberRules, RulesError};
@@ -35,6 +37,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
         Some(house) => house.matching.agents.iter().map(|matched| matched.agent.clone()).collect(),
         None => listed.collect(),
     };
+    let config::Crm::Zendesk(zendesk) = &config.crm;
     Rules {
         numbers: Arc::clone(numbers) as Arc<dyn ReadNumber>,
         groups: groups(config, numbers, house),
@@ -48,7 +51,15 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
         presentation_timeout: config.sources.first().map_or(SignedDuration::ZERO, |source| match source {
             config::Source::Ami(ami) => signed(ami.presentation_timeout),
         }),
+        always_default_agent: zendesk.always_default_agent,
+        fields: config.fields.iter().map(field).collect(),
+        remove_placeholders: config.callers.remove_placeholders,
+        records: zendesk.calls_app_id.is_some(),
     }
+}
+
+fn field(mapping: &FieldMapping) -> FieldRule {
+    FieldRule { target: mapping.target.clone(), value: mapping.value.clone() }
 }
 
 fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Groups {
@@ -66,6 +77,8 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
         let texts = Texts {
             subject: ticket.subject.clone(),
             comment: ticket.comment.clone(),
+            missed_subject: ticket.missed_subject.clone(),
+            missed_comment: ticket.missed_comment.clone(),
             public: ticket.public,
             tags: ticket.tags.clone(),
             priority: ticket.priority.map(|priority| priority.as_str().to_owned()),
@@ -74,6 +87,14 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
             name: group.name.clone(),
             crm_group: group.crm_group.clone(),
             wrap_up: wrap_up(group, house),
+            reuse_within: ticket.reuse_open_ticket.map_or(SignedDuration::ZERO, signed),
+            missed: Missed {
+                on_abandoned: ticket.on_abandoned,
+                on_voicemail: ticket.on_voicemail,
+                merge_within: signed(ticket.merge_missed_within),
+                solve: ticket.solve_missed,
+            },
+            recording: None,
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));
@@ -138,7 +159,7 @@ extension = "610"
         let config = Config::parse(CONFIG, path, &Environment::empty(), Secrets::Needed).unwrap();
         let numbers = Arc::new(normaliser(&config).unwrap());
         let clock = Clock::standing_at(jiff::Timestamp::UNIX_EPOCH);
-        let crm = assembly::crm(&config, None, clock.clone()).unwrap();
+        let crm = assembly::crm(&config, &numbers, None, clock.clone()).unwrap();
         let directory = Directory::new(assembly::house_rules(&config), crm, clock);
         let seconds = |name: &str| {
             let rules = rules(&config, &numbers, Some(&directory.house()));
@@ -150,5 +171,39 @@ extension = "610"
         directory.pbx_tells("main".to_owned().try_into().unwrap(), vec![], queues);
         assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (15, 7, 30));
         assert_eq!(rules(&config, &numbers, None).groups.named("support").unwrap().wrap_up.as_secs(), 30);
+    }
+
+    #[test]
+    fn what_follows_a_call_is_as_the_config_says() {
+        let path = std::path::Path::new("ringdesk.toml");
+        let parse = |text: &str| Config::parse(text, path, &Environment::empty(), Secrets::Needed).unwrap();
+        let rules_of = |config: &Config| rules(config, &Arc::new(normaliser(config).unwrap()), None);
+        let nothing = rules_of(&parse(CONFIG));
+        assert!(!nothing.always_default_agent && !nothing.remove_placeholders && !nothing.records);
+        let support = nothing.groups.named("support").unwrap();
+        assert_eq!((support.reuse_within, support.missed.on_abandoned), (SignedDuration::ZERO, false));
+        let text = CONFIG
+            .replace(
+                "[callers]\n",
+                "always_default_agent = true\ncalls_app_id = 17\n[callers]\nremove_placeholders = true\n",
+            )
+            .replace(
+                "wrap_up = \"7s\"",
+                "on_voicemail = true\nmerge_missed_within = \"5m\"\nreuse_open_ticket = \"2h\"",
+            )
+            + "[ticket]\nsolve_missed = true\nmissed_subject = \"{caller_number}\"\n[[field]]\ntag = \"x_{outcome}\"\n";
+        let config = parse(&text);
+        let all = rules_of(&config);
+        assert!(all.always_default_agent && all.remove_placeholders && all.records);
+        assert_eq!(all.fields.len(), 1);
+        let sales = all.groups.named("sales").unwrap();
+        let within = SignedDuration::from_mins(5);
+        assert_eq!(
+            sales.missed,
+            Missed { on_abandoned: false, on_voicemail: true, merge_within: within, solve: true }
+        );
+        assert_eq!(sales.reuse_within, SignedDuration::from_hours(2));
+        assert_eq!(sales.texts.missed_subject, config.ticket.missed_subject);
+        assert_ne!(sales.texts.missed_comment, sales.texts.comment);
     }
 }

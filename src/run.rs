@@ -3,6 +3,7 @@
 //! Start: lock and journal first, so that a second daemon never logs in to the PBX; then the exits,
 //! the desk and, last, the entrances. Stop: entrances, desk, exits. Nothing is decided here.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,18 +15,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
 use crate::assembly;
-use crate::call::{Rules, Work};
+use crate::call::{CallId, RecordingOrder, Rules, SourceName, Task, Work};
 use crate::causes;
 use crate::clock::Clock;
-use crate::config::{Config, Mode, Source};
-use crate::crm::{Crm, CrmError, LineError};
+use crate::config::{Config, ConfigError, Mode, Source};
+use crate::crm::{Crm, CrmError, LineError, Login};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
-use crate::desk::{Desk, DeskState, Recovery};
+use crate::desk::{Desk, DeskState, Recovery, TellPbx};
 use crate::directory::Directory;
-use crate::dispatch::{Dispatch, Load, Order, Owed};
+use crate::dispatch::{Dispatch, Load, Order, Orders, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
 use crate::observe;
+use crate::pbx;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
 use crate::pbx::ami::translate::Translate;
@@ -39,6 +41,9 @@ const INPUTS: usize = 64;
 
 /// What may wait between the dispatcher and the desk.
 const OUTCOMES: usize = 64;
+
+/// Recordings that are fetched or uploaded at once. None is urgent, and each may be large.
+const RECORDINGS_IN_FLIGHT: usize = 2;
 
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
@@ -78,6 +83,39 @@ pub enum RunError {
     },
 }
 
+/// A new config is not taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It is wrong in itself.
+    #[error("the config is wrong and the old one stays in force")]
+    Config(#[from] ConfigError),
+    /// The CRM's client cannot be made.
+    #[error("the new log-in of the CRM cannot be used, and the old settings go on")]
+    Client(#[from] LineError),
+    /// The CRM does not know who we would be.
+    #[error("the new log-in of the CRM is refused, and the old settings go on")]
+    Refused(#[source] CrmError),
+    /// The CRM does not answer.
+    #[error(
+        "the new log-in of the CRM cannot be proven now, and the old settings go on: reload again when the CRM answers"
+    )]
+    Unproven(#[source] CrmError),
+}
+
+/// A config that may be taken over.
+pub struct Proven {
+    config: Config,
+    /// The client with the new log-in, and who we are by it.
+    login: Option<(Crm, Login)>,
+}
+
+impl Proven {
+    /// How much the log is to say.
+    pub fn log_level(&self) -> tracing::Level {
+        self.config.log.level
+    }
+}
+
 /// What only tests set.
 #[derive(Clone, Default)]
 pub struct Hooks {
@@ -91,6 +129,9 @@ pub struct Daemon {
     desk: Lifecycle,
     exits: Lifecycle,
     config: watch::Sender<Arc<Config>>,
+    crm_login: watch::Sender<CrmLogin>,
+    reload_refused: watch::Sender<Option<String>>,
+    clock: Clock,
     status: Status,
     web: Option<std::net::SocketAddr>,
     journal: Journal,
@@ -115,7 +156,7 @@ impl Daemon {
             );
         }
         let voice_known = voice_fact(&config, &journal, &clock).await;
-        let crm = assembly::crm(&config, voice_known, clock.clone())?;
+        let crm = assembly::crm(&config, &numbers, voice_known, clock.clone())?;
         let phonebook = PhoneBook::open(
             &assembly::phonebook_path(&config),
             Arc::clone(&numbers),
@@ -129,7 +170,7 @@ impl Daemon {
         let (entrances, desk, exits) = (Lifecycle::new(), Lifecycle::new(), Lifecycle::new());
         let first_rules = Arc::new(rules::rules(&config, &numbers, Some(&directory.house())));
         let (rules_tx, rules_rx) = watch::channel(first_rules);
-        let (orders_tx, orders_rx) = mpsc::unbounded_channel();
+        let (orders_tx, orders_rx, recording_orders) = Orders::new();
         let (outcomes_tx, outcomes_rx) = mpsc::channel(OUTCOMES);
         let (inputs_tx, inputs_rx) = mpsc::channel(INPUTS);
         let (load_tx, load_rx) = watch::channel(Load::default());
@@ -140,7 +181,7 @@ impl Daemon {
         for owed in recovered.owed {
             let work = Arc::new(owed.work);
             let order = Order::Owe(Owed { work, attempts: owed.attempts, due: now, recovered: true });
-            let _ = orders_tx.send(order);
+            orders_tx.send(order);
         }
         let observing = config.mode == Mode::Observe;
         if observing {
@@ -151,10 +192,15 @@ impl Daemon {
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
         let max_in_flight = assembly::max_in_flight(&config);
         let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
-        exits.spawn(dispatch.run(orders_rx, outcomes_tx, load_tx, exits.clone(), exits.stopping()));
+        exits.spawn(dispatch.run(orders_rx, outcomes_tx.clone(), load_tx, exits.clone(), exits.stopping()));
+        let (recordings_tx, recordings_rx) = watch::channel(Load::default());
+        let deliver = recording_deliverer(crm.clone(), directory.clone(), observing);
+        let dispatch = Dispatch::new(deliver, clock.clone(), RECORDINGS_IN_FLIGHT);
+        let (lifecycle, stopping) = (exits.clone(), exits.stopping());
+        exits.spawn(dispatch.run(recording_orders, outcomes_tx, recordings_tx, lifecycle, stopping));
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
-        exits.spawn(log_in(crm.clone(), crm_login_tx, exits.stopping()));
+        exits.spawn(log_in(crm.clone(), crm_login_tx.clone(), exits.stopping()));
         exits.spawn(remember_voice(
             config.clone(),
             crm.clone(),
@@ -166,7 +212,7 @@ impl Daemon {
         exits.spawn(tend(journal.clone(), exits.stopping()));
         exits.spawn(prune(journal.clone(), config.journal.keep, clock.clone(), exits.stopping()));
 
-        let mut pbx = Vec::new();
+        let (mut pbx, mut pbx_orders) = (Vec::new(), BTreeMap::new());
         for source in &config.sources {
             let Source::Ami(ami) = source;
             let counters = Arc::new(Counters::default());
@@ -175,7 +221,7 @@ impl Daemon {
             let channels = rules::channel_rules(&config, ami);
             let translate = Translate::new(ami.name.clone(), channels, ami.ask_presentation)
                 .with_variables(&ami.variables);
-            let driver = Driver::new(
+            let mut driver = Driver::new(
                 ami.clone(),
                 translate,
                 inputs_tx.clone(),
@@ -183,6 +229,11 @@ impl Daemon {
                 state_tx,
                 clock.clone(),
             );
+            if config.groups.iter().any(|group| group.record) {
+                let (orders, taken) = pbx::orders();
+                pbx_orders.insert(ami.name.clone(), orders);
+                driver = driver.with_orders(taken);
+            }
             entrances.spawn(driver.run(entrances.clone(), entrances.stopping()));
             pbx.push(PbxView { name: ami.name.clone(), state: state_rx, counters });
         }
@@ -196,6 +247,7 @@ impl Daemon {
             inputs: inputs_rx,
             outcomes: outcomes_rx,
             orders: orders_tx,
+            pbx: Arc::new(PbxOrders(pbx_orders)),
             state: desk_state_tx,
             clock: clock.clone(),
         };
@@ -217,11 +269,14 @@ impl Daemon {
             rules_tx,
             exits.stopping(),
         ));
+        let (refused_tx, refused_rx) = watch::channel(None);
         let status = Status {
             config: config_rx,
+            reload_refused: refused_rx,
             pbx,
             desk: desk_state_rx,
             load: load_rx,
+            recordings: recordings_rx,
             crm_login: crm_login_rx,
             directory,
             phonebook: phonebook.status(),
@@ -239,7 +294,19 @@ impl Daemon {
             }
             None => None,
         };
-        Ok(Self { entrances, desk, exits, config: config_tx, status, web, journal, _lock: lock })
+        Ok(Self {
+            entrances,
+            desk,
+            exits,
+            config: config_tx,
+            crm_login: crm_login_tx,
+            reload_refused: refused_tx,
+            clock,
+            status,
+            web,
+            journal,
+            _lock: lock,
+        })
     }
 
     /// What it looks like from outside.
@@ -257,10 +324,47 @@ impl Daemon {
         &self.journal
     }
 
+    /// Proves what a reload would take over: a new log-in of the CRM is tried, with a client of its own.
+    ///
+    /// # Errors
+    /// See [`ReloadError`]; nothing has changed then.
+    pub fn prove(&self, config: Config) -> impl Future<Output = Result<Proven, ReloadError>> + Send + use<> {
+        let (old, clock) = (Arc::clone(&self.config.borrow()), self.clock.clone());
+        async move {
+            if old.crm.has_same_login(&config.crm) {
+                return Ok(Proven { config, login: None });
+            }
+            let crm = assembly::crm(&config, None, clock)?;
+            match crm.login().await {
+                Ok(login) => Ok(Proven { config, login: Some((crm, login)) }),
+                Err(error @ (CrmError::LoginRefused(_) | CrmError::Odd { .. })) => {
+                    Err(ReloadError::Refused(error))
+                }
+                Err(error @ (CrmError::Away { .. } | CrmError::Wait(_))) => Err(ReloadError::Unproven(error)),
+            }
+        }
+    }
+
+    /// Says on the status page why a new config is not in force.
+    pub fn reload_refused(&self, error: &ReloadError) {
+        self.reload_refused.send_replace(Some(causes::in_one_line(error)));
+    }
+
     /// Takes over what can be taken over while running; what needs a restart is named.
-    pub fn reload(&self, config: Config) -> Vec<&'static str> {
+    pub fn reload(&self, proven: Proven) -> Vec<&'static str> {
+        let Proven { config, login } = proven;
         let old = Arc::clone(&self.config.borrow());
         let restart = old.needs_restart(&config);
+        // At another account this client cannot be anybody before the restart.
+        if let Some((crm, login)) = login.filter(|_| old.crm.has_same_account(&config.crm)) {
+            self.status.crm.take_login(&crm);
+            for warning in &login.warnings {
+                tracing::warn!("{warning}");
+            }
+            tracing::info!(user = %login.user.id, role = login.role, "the new log-in of the CRM is in force");
+            self.crm_login.send_replace(CrmLogin::Proven { name: login.user.name, role: login.role });
+        }
+        self.reload_refused.send_replace(None);
         self.status.directory.rules_changed(assembly::house_rules(&config));
         self.config.send_replace(Arc::new(config));
         restart
@@ -305,6 +409,25 @@ fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Wor
             }
             let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
             crm.deliver(&work, attempt, &directory).await
+        })
+    }
+}
+
+fn recording_deliverer(
+    crm: Crm,
+    directory: Directory,
+    observing: bool,
+) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    move |work, attempt| {
+        let (crm, directory) = (crm.clone(), directory.clone());
+        Box::pin(async move {
+            match &work.task {
+                _ if observing => Ok(observe::pretend(&work)),
+                Task::KeepRecording(_) => {
+                    Err(DeliveryError::Refused { reason: "recordings are not kept yet".to_owned() })
+                }
+                _ => crm.deliver(&work, attempt, &directory).await,
+            }
         })
     }
 }
@@ -428,5 +551,15 @@ async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: Cancellatio
             () = tokio::time::sleep(PRUNE_EVERY) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// The ways to the PBXs, by the names of their sources.
+struct PbxOrders(BTreeMap<SourceName, pbx::Orders>);
+
+impl TellPbx for PbxOrders {
+    fn tell(&self, call: &CallId, order: RecordingOrder) -> Result<(), String> {
+        let orders = self.0.get(call.source()).ok_or("this source does not record")?;
+        orders.give(pbx::Order { call: call.clone(), order }).map_err(|error| error.to_string())
     }
 }

@@ -30,8 +30,12 @@ pub struct Status {
     pub desk: watch::Receiver<DeskState>,
     /// The owed work.
     pub load: watch::Receiver<Load>,
+    /// The load of the recordings' dispatcher.
+    pub recordings: watch::Receiver<Load>,
     /// The CRM's log-in.
     pub crm_login: watch::Receiver<CrmLogin>,
+    /// Why the last reload was refused; `None` when there was none or it went well.
+    pub reload_refused: watch::Receiver<Option<String>>,
     /// Who is who.
     pub directory: Directory,
     /// The phone book.
@@ -103,6 +107,8 @@ pub struct Snapshot {
     pub archive: Option<ArchiveSnapshot>,
     /// Why the journal cannot be written, while it cannot.
     pub journal_error: Option<String>,
+    /// Why the config that was read last is not in force, while an older one is.
+    pub reload_refused: Option<String>,
 }
 
 /// A source.
@@ -173,6 +179,8 @@ pub struct DirectorySnapshot {
     pub groups: [usize; 2],
     /// The default user was found or made.
     pub default_user: bool,
+    /// Default agent or deputy can be used.
+    pub default_agent: bool,
     /// What does not match, with reason and way out.
     pub problems: Vec<String>,
 }
@@ -302,6 +310,7 @@ impl Status {
             },
             archive: self.archive.as_ref().map(|archive| ArchiveSnapshot::of(&archive.borrow())),
             journal_error: desk.journal_error,
+            reload_refused: self.reload_refused.borrow().clone(),
         }
     }
 
@@ -337,6 +346,7 @@ impl Status {
             agents: [agents.len(), agents.iter().filter(|agent| agent.id.is_some()).count()],
             groups: [groups.len(), groups.iter().filter(|group| group.id.is_some()).count()],
             default_user: house.default_user.is_some(),
+            default_agent: house.default_agent().is_some(),
             problems: house.matching.problems.iter().map(ToString::to_string).collect(),
         }
     }
@@ -345,7 +355,7 @@ impl Status {
 impl PbxView {
     fn snapshot(&self) -> PbxSnapshot {
         let (state, detail) = match &*self.state.borrow() {
-            LinkState::Live { version } => ("live", format!("Asterisk Call Manager/{version}")),
+            LinkState::Live { version, .. } => ("live", format!("Asterisk Call Manager/{version}")),
             LinkState::Reading => ("reading", String::new()),
             LinkState::Down { reason } => ("down", reason.clone()),
         };

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use ringdesk::call::{EndedBy, Event};
 use ringdesk::config::{Config, Environment, Secrets, Source};
 use ringdesk::pbx::ami::frame::Framer;
+use ringdesk::pbx::ami::session::{RecordingAsk, RecordingWhat};
 use ringdesk::pbx::ami::translate::Translate;
 use ringdesk::replay::{Replayed, replay};
 use ringdesk::rules;
@@ -252,4 +253,65 @@ fn every_capture_says_who_ended_each_call() {
     }
     assert!(told.len() == 3 && told.values().sum::<u32>() > 300, "{told:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_recording_is_heard_with_its_file_and_with_its_pauses() {
+    let mut seen = BTreeMap::new();
+    for path in truths() {
+        let truth: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let [call] = &truth["calls"].as_array().unwrap()[..] else { continue };
+        let recording = &call["recording"];
+        if !recording["id"].is_string() {
+            continue;
+        }
+        for session in sessions(&truth, &path) {
+            let place = session[0].display().to_string();
+            let config = config(&path);
+            let Source::Ami(ami) = &config.sources[0];
+            let rules = rules::channel_rules(&config, ami);
+            let mut translate = Translate::new(ami.name.clone(), rules, false).with_recording();
+            let (mut heard, mut asked) = (Vec::new(), Vec::new());
+            let mut framer = Framer::new();
+            framer.push(&fs::read(&session[0]).unwrap());
+            while let Some(message) = framer.take() {
+                translate.on_message(&message, Timestamp::UNIX_EPOCH, &mut heard);
+                for ask in translate.asks() {
+                    if ask.what == (RecordingWhat::Look { id: None }) {
+                        // What `Getvar` says then.
+                        let answer = Ok(recording["file"].as_str().map(str::to_owned));
+                        translate.answered(&ask, &answer, Timestamp::UNIX_EPOCH, &mut heard);
+                    }
+                    asked.push(ask);
+                }
+            }
+            let mut expected =
+                vec![Event::RecordingStarted { file: recording["file"].as_str().unwrap().to_owned() }];
+            let pauses: Vec<bool> = recording["paused"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["paused"].as_bool().unwrap())
+                .collect();
+            expected.extend(pauses.iter().map(|paused| Event::RecordingPaused { paused: *paused }));
+            let of_recording = |event: &Event| {
+                matches!(event, Event::RecordingStarted { .. } | Event::RecordingPaused { .. })
+            };
+            let told: Vec<Event> = heard.into_iter().map(|heard| heard.event).filter(of_recording).collect();
+            assert_eq!(told, expected, "{place}");
+            // Without the class `dialplan` the name must be asked for; without `user` no code is heard.
+            let least = place.ends_with(".least.ami");
+            let leg = call["uniqueid"].as_str().unwrap().to_owned();
+            let ask = |what| RecordingAsk { leg: leg.clone(), what };
+            let expected: Vec<RecordingAsk> = if least {
+                vec![ask(RecordingWhat::Look { id: None })]
+            } else {
+                pauses.iter().map(|muted| ask(RecordingWhat::Mute { muted: *muted })).collect()
+            };
+            assert_eq!(asked, expected, "{place}");
+            *seen.entry(least).or_insert(0) += 1;
+        }
+    }
+    // In a queue, paused, through both kinds of transfer; on 16 and 22.
+    assert_eq!(seen, [(false, 8), (true, 8)].into());
 }

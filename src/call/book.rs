@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Event, Heard};
 use super::id::{CallId, SourceName};
+use super::missed::{Ask, Reached};
+use super::number::E164;
 use super::rules::Rules;
 use super::state::{Call, Step};
 use super::work::Work;
@@ -23,6 +25,8 @@ pub struct Book {
     /// status asks after each step.
     up: usize,
     open: usize,
+    /// Missed calls that further attempts of the same caller may go into.
+    missed: HashMap<E164, Vec<CallId>>,
 }
 
 impl Book {
@@ -32,6 +36,9 @@ impl Book {
         for call in calls {
             book.due.extend(call.due().map(|due| (due, call.id.clone())));
             book.count(&call);
+            if let Some(number) = call.missed_caller() {
+                book.missed.entry(number).or_default().push(call.id.clone());
+            }
             book.calls.insert(call.id.clone(), call);
         }
         book
@@ -49,22 +56,22 @@ impl Book {
             self.count(&call);
             self.calls.insert(heard.call.clone(), call);
         }
-        self.step(&heard.call, |call| call.on(&heard.event, heard.at, rules))
+        self.step(&heard.call, heard.at, rules, |call| call.on(&heard.event, heard.at, rules))
     }
 
     /// The phone book must search for this call's caller.
     pub fn search_begins(&mut self, id: &CallId, now: Timestamp, rules: &Rules) -> Step {
-        self.step(id, |call| call.search_begins(now, rules))
+        self.step(id, now, rules, |call| call.search_begins(now, rules))
     }
 
     /// An exit has done a piece of work.
     pub fn delivered(&mut self, work: &Work, event: &Event, now: Timestamp, rules: &Rules) -> Step {
-        self.step(&work.call, |call| call.delivered(work, event, now, rules))
+        self.step(&work.call, now, rules, |call| call.delivered(work, event, now, rules))
     }
 
     /// An exit will never be able to do a piece of work.
     pub fn refused(&mut self, work: &Work, reason: &str, now: Timestamp, rules: &Rules) -> Step {
-        self.step(&work.call, |call| call.refused(work, reason, now, rules))
+        self.step(&work.call, now, rules, |call| call.refused(work, reason, now, rules))
     }
 
     /// When time alone changes something.
@@ -79,7 +86,7 @@ impl Book {
 
     /// Lets time pass for one call.
     pub fn on_time(&mut self, id: &CallId, now: Timestamp, rules: &Rules) -> Step {
-        self.step(id, |call| call.on_time(now, rules))
+        self.step(id, now, rules, |call| call.on_time(now, rules))
     }
 
     /// The calls of a source that were up and that the PBX does not know any more.
@@ -96,7 +103,7 @@ impl Book {
 
     /// Takes up a call that came out of the journal: a look-up that was under way is asked again.
     pub fn resume(&mut self, id: &CallId, now: Timestamp, rules: &Rules) -> Step {
-        self.step(id, |call| call.resume(now, rules))
+        self.step(id, now, rules, |call| call.resume(now, rules))
     }
 
     /// The wall clock was set by so much; timers mean durations and move along.
@@ -136,6 +143,9 @@ impl Book {
         if let Some(due) = call.due() {
             self.due.remove(&(due, id.clone()));
         }
+        if let Some(number) = call.missed_caller() {
+            self.no_longer_missed(number, id);
+        }
     }
 
     /// Takes the closed calls out.
@@ -149,11 +159,60 @@ impl Book {
         self.open += usize::from(call.open());
     }
 
-    fn step(&mut self, id: &CallId, advance: impl FnOnce(&mut Call) -> Step) -> Step {
+    fn no_longer_missed(&mut self, number: E164, id: &CallId) {
+        if let Some(ids) = self.missed.get_mut(&number) {
+            ids.retain(|missed| missed != id);
+            if ids.is_empty() {
+                self.missed.remove(&number);
+            }
+        }
+    }
+
+    /// Answers what a call must know of the others; what they do because of it goes along.
+    fn answer(&mut self, id: &CallId, ask: Ask, step: &mut Step, now: Timestamp, rules: &Rules) {
+        let Some(call) = self.calls.get(id) else { return };
+        match ask {
+            Ask::EarlierMissed => {
+                let group = call.group.clone();
+                let earlier =
+                    call.caller.e164().and_then(|number| self.missed.get(&number)).and_then(|ids| {
+                        ids.iter()
+                            .find(|other| self.calls.get(*other).is_some_and(|other| other.group == group))
+                    });
+                let next = match (earlier.cloned(), call.attempt()) {
+                    (Some(earlier), Some(attempt)) => {
+                        let told =
+                            self.step(&earlier, now, rules, |call| call.missed_again(attempt, now, rules));
+                        step.others.push((earlier.clone(), told));
+                        self.step(id, now, rules, |call| call.missed_into(&earlier, now, rules))
+                    }
+                    _ => self.step(id, now, rules, |call| call.missed_alone(now, rules)),
+                };
+                step.append(next);
+            }
+            Ask::Reached { number, ticket } => {
+                for earlier in self.missed.get(&number).cloned().unwrap_or_default() {
+                    let reached = Reached { call: id.clone(), ticket };
+                    let told =
+                        self.step(&earlier, now, rules, |call| call.reached_later(reached, now, rules));
+                    step.others.push((earlier, told));
+                }
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        id: &CallId,
+        now: Timestamp,
+        rules: &Rules,
+        advance: impl FnOnce(&mut Call) -> Step,
+    ) -> Step {
         let Some(call) = self.calls.get_mut(id) else { return Step::default() };
-        let (before, was_up, was_open) = (call.due(), call.up(), call.open());
-        let step = advance(call);
-        let after = call.due();
+        let (before, was_up, was_open, was_missed) =
+            (call.due(), call.up(), call.open(), call.missed_caller());
+        let mut step = advance(call);
+        let (after, missed) = (call.due(), call.missed_caller());
         // A call that is over stays over.
         self.up -= usize::from(was_up && !call.up());
         self.open -= usize::from(was_open && !call.open());
@@ -167,6 +226,17 @@ impl Book {
         }
         if was_open && !call.open() {
             self.closed.push(id.clone());
+        }
+        if was_missed != missed {
+            if let Some(number) = was_missed {
+                self.no_longer_missed(number, id);
+            }
+            if let Some(number) = missed {
+                self.missed.entry(number).or_default().push(id.clone());
+            }
+        }
+        if let Some(ask) = step.ask.take() {
+            self.answer(id, ask, &mut step, now, rules);
         }
         step
     }
@@ -197,6 +267,10 @@ mod tests {
             agents: HashMap::new(),
             unknown: UnknownCaller::DefaultUser,
             presentation_timeout: SignedDuration::ZERO,
+            always_default_agent: false,
+            fields: Arc::default(),
+            remove_placeholders: false,
+            records: false,
         };
         let call: CallId = "main/1795660652.64".parse().unwrap();
         let (anna, dana) = ("201".parse().unwrap(), "204".to_owned());

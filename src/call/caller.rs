@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Direction, Identified};
+use super::missed::MissedAs;
 use super::number::Caller;
 use super::rules::Rules;
 use super::state::{Call, Lookup, Phase, Presentation, Step};
@@ -98,7 +99,7 @@ impl Call {
 
     pub(super) fn look_up(&mut self, step: &mut Step) {
         let settled = !matches!(self.presentation, Presentation::Asked { .. });
-        let worth_it = self.up() || self.answered.is_some();
+        let worth_it = self.up() || self.answered.is_some() || self.after.missed != MissedAs::NotMissed;
         if let (Lookup::NotAsked, Some(number), true, true) =
             (&self.lookup, self.caller.e164(), settled, worth_it)
         {

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::event::Identified;
+use super::event::{Direction, EndedBy, Identified, Person, TicketId};
+use super::missed::MissedAs;
 use super::number::Caller;
 use super::rules::{Rules, UnknownCaller};
-use super::state::{Call, Lookup};
-use super::template::Field;
+use super::state::{Call, Lookup, Outcome, Phase, Ticket};
+use super::template::{Field, Template};
 use super::work::{Agent, Requester, TicketDraft};
 
 impl Call {
@@ -18,7 +19,11 @@ impl Call {
         let candidates = self.candidates();
         let value = |field| self.value(field, agent.as_ref(), &candidates);
         let assignee = agent.clone().filter(|agent| agent.email.is_some());
+        let missed = self.after.missed != MissedAs::NotMissed;
         let (subject, comment) = match group {
+            Some(group) if missed => {
+                (group.texts.missed_subject.render_line(value), group.texts.missed_comment.render(value))
+            }
             Some(group) => (group.texts.subject.render_line(value), group.texts.comment.render(value)),
             None => (None, String::new()),
         };
@@ -46,6 +51,10 @@ impl Call {
             pop: assignee.clone().filter(|_| self.pop_worth_it_at(now)),
             assignee,
             tells_candidates: !candidates.is_empty(),
+            author: Some(self.author(rules)),
+            for_default_agent: missed,
+            reuse_within: group
+                .map_or(0, |group| group.reuse_within.as_secs().try_into().unwrap_or(u32::MAX)),
         };
         (draft, why)
     }
@@ -93,6 +102,13 @@ impl Call {
         }
     }
 
+    /// One line made of a template; `None` when it is empty.
+    pub(super) fn text(&self, template: &Template, rules: &Rules) -> Option<String> {
+        let agent = self.last_agent.as_ref().map(|extension| rules.agent(extension));
+        let candidates = self.candidates();
+        template.render_line(|field| self.value(field, agent.as_ref(), &candidates))
+    }
+
     pub(super) fn candidates(&self) -> String {
         match &self.lookup {
             Lookup::Known(Identified::Several(people)) => people
@@ -104,8 +120,8 @@ impl Call {
         }
     }
 
-    /// The value of a placeholder in the admin's templates, which clean it.
-    fn value(&self, field: Field, agent: Option<&Agent>, candidates: &str) -> Option<String> {
+    /// The value of a placeholder in the admin's templates, which clean it; `None` while it is not known.
+    pub(super) fn value(&self, field: Field, agent: Option<&Agent>, candidates: &str) -> Option<String> {
         let time = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
         Some(match field {
             Field::CallerNumber | Field::Number => match &self.caller {
@@ -115,22 +131,75 @@ impl Call {
                 Caller::Unreadable(sent) => sent.clone(),
             },
             Field::CallerName => self.caller_name.clone()?,
-            Field::Person => match &self.lookup {
-                Lookup::Known(Identified::One(person)) => person.name.clone(),
-                _ => return None,
-            },
+            Field::Person => self.person()?.name.clone(),
+            Field::ContactId => self.person()?.id.to_string(),
             Field::Dialled => self.dialled.clone(),
             Field::Group => self.group.clone()?,
             Field::AgentName => agent?.name.clone()?,
             Field::AgentExtension => agent?.extension.to_string(),
-            Field::Direction => "inbound".to_owned(),
+            Field::AgentEmail => agent?.email.clone()?,
+            Field::Direction => match self.direction {
+                Direction::Inbound => "inbound".to_owned(),
+                Direction::Outbound => "outbound".to_owned(),
+                Direction::Internal => "internal".to_owned(),
+            },
             Field::Started => time(self.started),
             Field::Answered => time(self.answered?),
+            Field::Ended => time(self.ended()?.0),
+            Field::Duration => hours(self.talked()?),
+            Field::DurationSeconds => self.talked()?.to_string(),
+            Field::Waiting => hours(self.waited()?),
+            Field::WaitingSeconds => self.waited()?.to_string(),
+            Field::Outcome => self.ended()?.1.as_str().to_owned(),
+            Field::HungUpBy => self.ended()?.2?.as_str().to_owned(),
             Field::Candidates => candidates.to_owned(),
             Field::CallId => self.id.to_string(),
+            Field::LinkedId => self.absorbed_into.as_ref().unwrap_or(&self.id).pbx().to_owned(),
             Field::Source => self.id.source().to_string(),
+            Field::Ticket => match &self.ticket {
+                Ticket::Stands(standing) if standing.ticket != TicketId::NONE => standing.ticket.to_string(),
+                _ => return None,
+            },
+            // Exchanges name recordings after the caller's number.
+            Field::Recording if self.caller == Caller::Withheld => return None,
+            Field::Recording => self.recording.clone().or_else(|| self.voicemail_file.clone())?,
+            Field::Variable(name) => self.variables.get(&name)?.clone(),
         })
     }
+
+    /// The person that the phone book found.
+    fn person(&self) -> Option<&Person> {
+        match &self.lookup {
+            Lookup::Known(Identified::One(person)) => Some(person),
+            _ => None,
+        }
+    }
+
+    /// When it ended, as what, and who ended it.
+    fn ended(&self) -> Option<(Timestamp, Outcome, Option<EndedBy>)> {
+        match &self.phase {
+            Phase::Ended { at, outcome, by, .. } | Phase::Closed { at, outcome, by, .. } => {
+                Some((*at, *outcome, *by))
+            }
+            Phase::Ringing | Phase::Talking => None,
+        }
+    }
+
+    /// How long was spoken, in seconds, once the call has ended.
+    fn talked(&self) -> Option<i64> {
+        Some(self.ended()?.0.duration_since(self.answered?).as_secs().max(0))
+    }
+
+    /// How long the caller waited for an answer, in seconds; without one until the end.
+    fn waited(&self) -> Option<i64> {
+        let until = self.answered.or_else(|| Some(self.ended()?.0))?;
+        Some(until.duration_since(self.started).as_secs().max(0))
+    }
+}
+
+/// Seconds as `hh:mm:ss`.
+fn hours(seconds: i64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// The requester in words for stories.

@@ -1,6 +1,6 @@
 //! The end of a call: what became of it, the wrap-up time, and until when it is kept.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::event::{DialResult, Direction, EndedBy};
 use super::rules::Rules;
@@ -26,7 +26,7 @@ impl Call {
         let outcome = self.outcome(by, last_dial, estimated);
         let wrap_up = match self.group.as_deref().and_then(|name| rules.groups.named(name)) {
             Some(group) if outcome == Outcome::Answered => group.wrap_up,
-            _ => SignedDuration::ZERO,
+            _ => self.ends_missed(outcome, rules),
         };
         let wrap_up_until = now.checked_add(wrap_up).unwrap_or(now);
         self.phase = Phase::Ended { at: now, outcome, by, estimated, wrap_up_until, wrapped_up: false };
@@ -95,15 +95,16 @@ impl Call {
         let owes = match &self.ticket {
             // Shorter than the PBX's word on the number: the ticket waits for that word.
             Ticket::None => {
-                self.watched()
-                    && self.answered.is_some()
-                    && matches!(self.presentation, Presentation::Asked { .. })
+                self.owes_missed_ticket()
+                    || self.watched()
+                        && self.answered.is_some()
+                        && matches!(self.presentation, Presentation::Asked { .. })
             }
             Ticket::Refused { .. } => false,
             Ticket::Owed { .. } => true,
             Ticket::Stands(standing) => standing.change_owed.is_some() || standing.pop_owed.is_some(),
         };
-        if !owes && !self.may_be_corrected() {
+        if !owes && !self.after.owes() && !self.recorded.owes() && !self.may_be_corrected() {
             self.close(at, outcome, by, estimated);
             step.durable |= self.watched();
         }
@@ -111,15 +112,20 @@ impl Call {
 
     /// The ticket is the default user's because the search was slower than the call; the answer will
     /// still correct it.
-    fn may_be_corrected(&self) -> bool {
+    pub(super) fn may_be_corrected(&self) -> bool {
         let Ticket::Stands(Standing { requester: Requester::DefaultUser, .. }) = &self.ticket else {
             return false;
         };
         match &self.lookup {
             Lookup::Asked | Lookup::Searching => true,
-            Lookup::Failed { .. } => self.lookups_failed < LOOKUPS_AFTER_THE_CALL,
+            Lookup::Failed { .. } => !self.gave_look_up_up(),
             Lookup::NotAsked | Lookup::Known(_) => false,
         }
+    }
+
+    /// The search failed so often that a call that is over does not wait for it.
+    pub(super) fn gave_look_up_up(&self) -> bool {
+        self.lookups_failed >= LOOKUPS_AFTER_THE_CALL
     }
 
     /// Ends the call for good.

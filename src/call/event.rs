@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::after::{PersonUpdated, RecordId};
 use super::id::{CallId, Extension};
+use super::recording::KeptRecording;
 use super::work::TicketStanding;
 
 /// One thing that happened to one call.
@@ -49,6 +51,17 @@ pub enum EndedBy {
     Called,
     /// The PBX ended it: time-out, announcement, restart.
     Pbx,
+}
+
+impl EndedBy {
+    /// The word for it in texts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Called => "agent",
+            Self::Pbx => "pbx",
+        }
+    }
 }
 
 /// An event. Those that the call's phase does not expect change nothing, because a PBX repeats
@@ -151,6 +164,16 @@ pub enum Event {
         /// The file as the PBX names it.
         file: String,
     },
+    /// The PBX would not record the call.
+    RecordingFailed {
+        /// Why, in its own words.
+        reason: String,
+    },
+    /// The recording leaves out what is said now, or goes on again.
+    RecordingPaused {
+        /// It leaves it out.
+        paused: bool,
+    },
     /// A channel variable of the caller's channel has this value now. Only those that the config wants are told.
     Variable {
         /// Its name, lower-case and without the underscores of inheritance.
@@ -176,6 +199,27 @@ pub enum Event {
         /// The agent's extension.
         extension: Extension,
     },
+    /// The person of the ticket has what was to be written, or why not.
+    PersonUpdated(PersonUpdated),
+    /// The CRM has its record of the call.
+    CallRecorded {
+        /// Its id, which nothing but this tells.
+        record: RecordId,
+    },
+    /// The record is shown in its ticket.
+    RecordShown,
+    /// The recording is in our keeping.
+    RecordingKept {
+        /// The files, in order.
+        files: Vec<KeptRecording>,
+    },
+    /// There is no recording, for good.
+    RecordingMissing {
+        /// Why.
+        reason: String,
+    },
+    /// The recording is attached to the ticket.
+    RecordingAttached,
     /// Owed work was refused for good.
     WorkRefused {
         /// The key of the work.

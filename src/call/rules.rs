@@ -26,6 +26,34 @@ pub struct Rules {
     pub unknown: UnknownCaller,
     /// How long a ticket waits for the PBX's word on a hidden number, from the question on.
     pub presentation_timeout: SignedDuration,
+    /// Nothing is written in the names of agents, see [`Author`](super::Author).
+    pub always_default_agent: bool,
+    /// Fields and tags that get their value from the call, when the wrap-up time is over.
+    pub fields: Arc<[FieldRule]>,
+    /// A user that was made for a number is removed when the number has found its owner.
+    pub remove_placeholders: bool,
+    /// The CRM gets a record of the call (Zendesk: `calls_app_id`).
+    pub records: bool,
+}
+
+/// One `[[field]]` of the config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldRule {
+    /// Where it is written.
+    pub target: FieldTarget,
+    /// What is written; nothing when it is empty.
+    pub value: Template,
+}
+
+/// Where a value from the call is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldTarget {
+    /// A field of the ticket, by title or id.
+    Ticket(String),
+    /// A field of the requester, by key.
+    Person(String),
+    /// The value is a tag.
+    Tag,
 }
 
 /// The way of a caller whom the CRM does not know.
@@ -49,8 +77,57 @@ pub struct Group {
     pub crm_group: String,
     /// How long a call is kept after its end.
     pub wrap_up: SignedDuration,
+    /// A ticket of the same requester and group that is younger takes the call; zero: each call has its own.
+    pub reuse_within: SignedDuration,
+    /// What becomes of calls that nobody answered.
+    pub missed: Missed,
+    /// How its calls are recorded; `None`: not at all.
+    pub recording: Option<Arc<RecordingRules>>,
     /// What its tickets say.
     pub texts: Arc<Texts>,
+}
+
+/// How the calls of a group are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingRules {
+    /// Who records.
+    pub way: RecordingWay,
+    /// The file as the PBX names it: what it is told to write, or where it is found, with `*` for what nobody can know.
+    pub file: Template,
+    /// What the kept file is called, without the ending of the format.
+    pub name: Template,
+    /// What is not there so long after the end never comes.
+    pub give_up_after: SignedDuration,
+    /// There is room on the disk for more recordings.
+    pub room: bool,
+    /// It is attached to the ticket.
+    pub attach: bool,
+    /// The comment that carries it.
+    pub comment: Template,
+    /// Whether the requester may hear it.
+    pub public: bool,
+}
+
+/// Who records a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordingWay {
+    /// The PBX by our word, from the answer on.
+    Start,
+    /// The PBX by its own; the file is found.
+    Find,
+}
+
+/// What becomes of calls that nobody answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// A caller who gave up, or whom the PBX gave up, gets a ticket.
+    pub on_abandoned: bool,
+    /// A caller who was sent to a voice mailbox gets a ticket.
+    pub on_voicemail: bool,
+    /// Further attempts of the same caller within this time after the end go into the same ticket; zero: none.
+    pub merge_within: SignedDuration,
+    /// A later call of the same caller within that time that is answered solves the ticket.
+    pub solve: bool,
 }
 
 /// What tickets say.
@@ -60,6 +137,10 @@ pub struct Texts {
     pub subject: Template,
     /// The first comment.
     pub comment: Template,
+    /// The subject of a call that nobody answered.
+    pub missed_subject: Template,
+    /// The comment of a call that nobody answered.
+    pub missed_comment: Template,
     /// Whether the requester may see the first comment.
     pub public: bool,
     /// Tags.

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Direction, EndedBy, Identified, TicketId, TransferKind};
+use super::event::{Direction, EndedBy, Identified, Person, TicketId, TransferKind};
+use super::follow_up::After;
 use super::id::{CallId, Extension};
+use super::missed::Ask;
 use super::number::Caller;
+use super::recorded::Recorded;
 use super::work::{Effect, Requester, TicketDraft};
 
 /// The version of the stored form; raised when an old snapshot can no longer be read as it is.
@@ -72,6 +75,12 @@ pub struct Call {
     pub lookups_failed: u32,
     /// The ticket.
     pub ticket: Ticket,
+    /// Its recording.
+    #[serde(default)]
+    pub recorded: Recorded,
+    /// What follows it.
+    #[serde(default)]
+    pub after: After,
     /// The last sequence number given to owed work.
     pub seq: u32,
 }
@@ -129,6 +138,12 @@ pub enum Phase {
     },
 }
 
+impl Phase {
+    pub(super) fn up(&self) -> bool {
+        matches!(self, Self::Ringing | Self::Talking)
+    }
+}
+
 /// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -145,6 +160,20 @@ pub enum Outcome {
     NoAnswer,
     /// The caller was sent to a voice mailbox.
     Voicemail,
+}
+
+impl Outcome {
+    /// The word for it in texts and in `ringdesk replay`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Abandoned => "abandoned",
+            Self::Unanswered => "unanswered",
+            Self::Busy => "busy",
+            Self::NoAnswer => "noanswer",
+            Self::Voicemail => "voicemail",
+        }
+    }
 }
 
 /// One transfer.
@@ -220,6 +249,15 @@ pub struct Standing {
     pub candidates_told: bool,
     /// The requester that the CRM refused, so that it is not tried twice.
     pub refused_requester: Option<Requester>,
+    /// The user that was made for the number and is its requester.
+    #[serde(default)]
+    pub placeholder: Option<Person>,
+    /// The fields and tags that the config wants are written, or will be by work that is owed.
+    #[serde(default)]
+    pub fields_told: bool,
+    /// It is an older ticket that took this call: it keeps its agent and group.
+    #[serde(default)]
+    pub reused: bool,
 }
 
 /// What one step leads to.
@@ -231,6 +269,10 @@ pub struct Step {
     pub story: Vec<StoryLine>,
     /// The state changed in a way that must survive a crash.
     pub durable: bool,
+    /// What other calls do because of this one: to be written in the same transaction.
+    pub others: Vec<(CallId, Step)>,
+    /// What only the book knows; it is answered before the step leaves the book.
+    pub(super) ask: Option<Ask>,
 }
 
 /// One line of a call's story.
@@ -245,6 +287,14 @@ pub struct StoryLine {
 }
 
 impl Step {
+    /// What the same call does next, in the same transaction.
+    pub(super) fn append(&mut self, next: Step) {
+        self.effects.extend(next.effects);
+        self.story.extend(next.story);
+        self.durable |= next.durable;
+        self.others.extend(next.others);
+    }
+
     pub(super) fn tell(&mut self, at: Timestamp, what: impl Into<String>, why: impl Into<String>) {
         self.story.push(StoryLine { at, what: what.into(), why: why.into() });
     }
@@ -280,6 +330,8 @@ impl Call {
             lookup: Lookup::NotAsked,
             lookups_failed: 0,
             ticket: Ticket::None,
+            recorded: Recorded::default(),
+            after: After::default(),
             seq: 0,
         }
     }
@@ -296,7 +348,7 @@ impl Call {
 
     /// True while the call is up on the PBX.
     pub fn up(&self) -> bool {
-        matches!(self.phase, Phase::Ringing | Phase::Talking)
+        self.phase.up()
     }
 
     /// When time alone changes something, see [`Call::on_time`].
@@ -310,7 +362,7 @@ impl Call {
             _ => None,
         };
         let lookup = match &self.lookup {
-            Lookup::Failed { again } if self.open() => Some(*again),
+            Lookup::Failed { again } if self.up() || self.open() && !self.gave_look_up_up() => Some(*again),
             _ => None,
         };
         [wrap_up, presentation, lookup].into_iter().flatten().min()

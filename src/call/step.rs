@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::Event;
+use super::event::{Direction, Event};
 use super::id::Extension;
+use super::missed::Ask;
 use super::rules::{Group, Rules, Way};
 use super::state::{Call, Lookup, Outcome, Phase, Presentation, Step, Transfer};
 
@@ -87,6 +88,11 @@ impl Call {
                 if self.phase == Phase::Ringing {
                     self.phase = Phase::Talking;
                     self.answered = Some(now);
+                    if let (Direction::Outbound, Some(number)) =
+                        (self.direction, rules.numbers.read(&self.dialled).e164())
+                    {
+                        step.ask = Some(Ask::Reached { number, ticket: None });
+                    }
                 }
             }
             Event::Transferred { kind, from, to } => {
@@ -112,12 +118,9 @@ impl Call {
                     step.tell(now, "goes to a voice mailbox", "");
                 }
             }
-            Event::RecordingStarted { file } => {
-                if self.up() && self.recording.is_none() {
-                    self.recording = Some(file.clone());
-                    step.durable = true;
-                }
-            }
+            Event::RecordingStarted { file } => self.recording_started(file, now, &mut step),
+            Event::RecordingFailed { reason } => self.recording_failed(reason, now, &mut step),
+            Event::RecordingPaused { paused } => self.recording_paused(*paused, now, &mut step),
             Event::Variable { name, value } => self.keep_variable(name, value),
             Event::VoicemailLeft { file, .. } => {
                 if self.up() {
@@ -145,6 +148,12 @@ impl Call {
             Event::CallerIdentified(identified) => self.identified(identified, now, &mut step),
             // The word of an exit comes by `delivered` and `refused`, which know the work.
             Event::TicketStands(_)
+            | Event::PersonUpdated(_)
+            | Event::CallRecorded { .. }
+            | Event::RecordShown
+            | Event::RecordingKept { .. }
+            | Event::RecordingMissing { .. }
+            | Event::RecordingAttached
             | Event::TicketUpdated
             | Event::ScreenPopped { .. }
             | Event::WorkRefused { .. } => {}
@@ -190,7 +199,16 @@ impl Call {
         if matches!(self.presentation, Presentation::Asked { .. }) {
             self.presentation = Presentation::Asked { until: now };
         }
+        self.resume_recording();
         let mut step = Step::default();
+        self.settle(now, rules, &mut step);
+        step
+    }
+
+    /// The disk is nearly full.
+    pub fn no_room(&mut self, now: Timestamp, rules: &Rules) -> Step {
+        let mut step = Step::default();
+        self.stop_recording(now, &mut step);
         self.settle(now, rules, &mut step);
         step
     }

@@ -4,6 +4,7 @@
 //! the file and never a surprise during a call. There is deliberately no language in here: `{a|b}`
 //! takes the first that is not empty, and a line whose placeholders are all empty is left out.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Longest subject in characters: Zendesk documents no limit, and 150 is safe everywhere.
@@ -12,8 +13,11 @@ const SUBJECT_LENGTH: usize = 150;
 /// Longest value in characters. A caller's name comes from the wire and may be of any length.
 const VALUE_LENGTH: usize = 4_000;
 
+/// Before the name of a channel variable.
+const VARIABLE: &str = "var.";
+
 /// What a placeholder stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
     /// The caller's number as written for people, or a word for a number that is withheld.
     CallerNumber,
@@ -27,48 +31,129 @@ pub enum Field {
     Group,
     /// The name of the agent who answered.
     AgentName,
-    /// The extension of the agent who answered.
+    /// The extension of the agent who answered. `agent_id` is the same.
     AgentExtension,
+    /// The e-mail address of the agent who answered.
+    AgentEmail,
     /// Inbound, outbound or internal.
     Direction,
     /// When the call began.
     Started,
     /// When the agent answered.
     Answered,
+    /// When the call ended.
+    Ended,
+    /// How long was spoken, from the answer to the end, as `hh:mm:ss`.
+    Duration,
+    /// The same in whole seconds.
+    DurationSeconds,
+    /// How long the caller waited, from the beginning to the answer or to the end, as `hh:mm:ss`.
+    Waiting,
+    /// The same in whole seconds.
+    WaitingSeconds,
+    /// What became of the call, in the words of [`Outcome`](super::Outcome).
+    Outcome,
+    /// `caller`, `agent` or `pbx`.
+    HungUpBy,
     /// Everybody who has the number, when there are several. May have several lines.
     Candidates,
+    /// The CRM's id of the person that the phone book found.
+    ContactId,
     /// Our id of the call.
     CallId,
+    /// The PBX's id of the call that its parts have in common (Asterisk: `Linkedid`).
+    LinkedId,
+    /// The number of the ticket.
+    Ticket,
+    /// The recording, or the message in the voice mailbox, as the PBX names it.
+    Recording,
     /// The name of the PBX in the config.
     Source,
     /// The caller's number in E.164; only for the name of a new user.
     Number,
+    /// The channel variable of this name, in small letters.
+    Variable(String),
 }
 
 impl Field {
-    /// What the texts of a ticket may name.
+    /// What the first texts of a ticket may name: its agent has just answered.
     pub const OF_TICKETS: &[Field] = &[
         Self::CallerNumber,
         Self::CallerName,
         Self::Person,
+        Self::ContactId,
         Self::Dialled,
         Self::Group,
         Self::AgentName,
         Self::AgentExtension,
+        Self::AgentEmail,
         Self::Direction,
         Self::Started,
         Self::Answered,
+        Self::Waiting,
+        Self::WaitingSeconds,
         Self::Candidates,
         Self::CallId,
+        Self::LinkedId,
         Self::Source,
+    ];
+
+    /// What the texts about a call may name that nobody answered: it is over, and had no agent.
+    pub const OF_MISSED: &[Field] = &[
+        Self::CallerNumber,
+        Self::CallerName,
+        Self::Person,
+        Self::ContactId,
+        Self::Dialled,
+        Self::Group,
+        Self::Direction,
+        Self::Started,
+        Self::Ended,
+        Self::Waiting,
+        Self::WaitingSeconds,
+        Self::Outcome,
+        Self::HungUpBy,
+        Self::Candidates,
+        Self::CallId,
+        Self::LinkedId,
+        Self::Source,
+        Self::Recording,
+    ];
+
+    /// What can be written into a field when all is over.
+    pub const OF_FIELDS: &[Field] = &[
+        Self::CallerNumber,
+        Self::CallerName,
+        Self::Person,
+        Self::ContactId,
+        Self::Dialled,
+        Self::Group,
+        Self::AgentName,
+        Self::AgentExtension,
+        Self::AgentEmail,
+        Self::Direction,
+        Self::Started,
+        Self::Answered,
+        Self::Ended,
+        Self::Duration,
+        Self::DurationSeconds,
+        Self::Waiting,
+        Self::WaitingSeconds,
+        Self::Outcome,
+        Self::HungUpBy,
+        Self::CallId,
+        Self::LinkedId,
+        Self::Source,
+        Self::Ticket,
+        Self::Recording,
     ];
 
     /// What the name of a new user may be made of.
     pub const OF_NEW_USERS: &[Field] = &[Self::Number, Self::CallerName];
 
     /// The word between the braces.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::CallerNumber => "caller_number",
             Self::CallerName => "caller_name",
             Self::Person => "person",
@@ -76,14 +161,32 @@ impl Field {
             Self::Group => "group",
             Self::AgentName => "agent_name",
             Self::AgentExtension => "agent_extension",
+            Self::AgentEmail => "agent_email",
             Self::Direction => "direction",
             Self::Started => "started",
             Self::Answered => "answered",
+            Self::Ended => "ended",
+            Self::Duration => "duration",
+            Self::DurationSeconds => "duration_seconds",
+            Self::Waiting => "waiting",
+            Self::WaitingSeconds => "waiting_seconds",
+            Self::Outcome => "outcome",
+            Self::HungUpBy => "hung_up_by",
             Self::Candidates => "candidates",
+            Self::ContactId => "contact_id",
             Self::CallId => "call_id",
+            Self::LinkedId => "linked_id",
             Self::Source => "source",
+            Self::Ticket => "ticket",
+            Self::Recording => "recording",
             Self::Number => "number",
-        }
+            Self::Variable(name) => return Cow::Owned(format!("{VARIABLE}{name}")),
+        })
+    }
+
+    /// Whether the word between the braces means this one. `agent_id` is what other programs say.
+    fn is_called(&self, word: &str) -> bool {
+        self.name() == word || (*self == Self::AgentExtension && word == "agent_id")
     }
 }
 
@@ -108,6 +211,19 @@ impl Template {
     /// # Errors
     /// [`TemplateError`] names the placeholder and lists what is allowed.
     pub fn compile(text: &str, allowed: &[Field]) -> Result<Self, TemplateError> {
+        Self::compile_for(text, Allowed { fields: allowed, variables: None })
+    }
+
+    /// Like [`Template::compile`], and `{var.NAME}` may stand for the channel variables of these names,
+    /// which are in small letters. Small and capital letters of the text are the same.
+    ///
+    /// # Errors
+    /// See [`Template::compile`].
+    pub fn compile_with(text: &str, allowed: &[Field], variables: &[String]) -> Result<Self, TemplateError> {
+        Self::compile_for(text, Allowed { fields: allowed, variables: Some(variables) })
+    }
+
+    fn compile_for(text: &str, allowed: Allowed<'_>) -> Result<Self, TemplateError> {
         if text.trim().is_empty() {
             return Err(TemplateError::Empty);
         }
@@ -116,6 +232,22 @@ impl Template {
             .map(|line| compile_line(line, allowed))
             .collect::<Result<_, _>>()
             .map(|lines| Self { lines })
+    }
+
+    /// Every placeholder, in order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.lines.iter().flatten().flat_map(|piece| match piece {
+            Piece::Text(_) => &[][..],
+            Piece::FirstOf(fields) => fields.as_slice(),
+        })
+    }
+
+    /// What stands between the placeholders, piece by piece.
+    pub fn plain(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().flatten().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::FirstOf(_) => None,
+        })
     }
 
     /// The text with several lines, for a comment.
@@ -146,7 +278,32 @@ impl Template {
     }
 }
 
-fn compile_line(line: &str, allowed: &[Field]) -> Result<Vec<Piece>, TemplateError> {
+/// What may stand in a text.
+#[derive(Clone, Copy)]
+struct Allowed<'a> {
+    fields: &'a [Field],
+    /// Channel variables, where there may be any.
+    variables: Option<&'a [String]>,
+}
+
+impl Allowed<'_> {
+    fn field(self, word: &str) -> Result<Field, TemplateError> {
+        if let (Some(name), Some(variables)) = (word.strip_prefix(VARIABLE), self.variables) {
+            let name = name.to_lowercase();
+            return match variables.contains(&name) {
+                true => Ok(Field::Variable(name)),
+                false => Err(TemplateError::UnknownVariable { name, known: variables.to_vec() }),
+            };
+        }
+        let field = self.fields.iter().find(|field| field.is_called(word));
+        field.cloned().ok_or_else(|| TemplateError::Unknown {
+            name: word.to_owned(),
+            allowed: self.fields.iter().map(|field| format!("{{{}}}", field.name())).collect(),
+        })
+    }
+}
+
+fn compile_line(line: &str, allowed: Allowed<'_>) -> Result<Vec<Piece>, TemplateError> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = line;
@@ -177,17 +334,8 @@ fn compile_line(line: &str, allowed: &[Field]) -> Result<Vec<Piece>, TemplateErr
     Ok(pieces)
 }
 
-fn compile_placeholder(inside: &str, allowed: &[Field]) -> Result<Vec<Field>, TemplateError> {
-    inside
-        .split('|')
-        .map(|name| {
-            let field = allowed.iter().find(|field| field.name() == name.trim());
-            field.copied().ok_or_else(|| TemplateError::Unknown {
-                name: name.trim().to_owned(),
-                allowed: allowed.iter().map(|field| format!("{{{}}}", field.name())).collect(),
-            })
-        })
-        .collect()
+fn compile_placeholder(inside: &str, allowed: Allowed<'_>) -> Result<Vec<Field>, TemplateError> {
+    inside.split('|').map(|word| allowed.field(word.trim())).collect()
 }
 
 /// The line with its values; `None` when it has placeholders and all of them are empty.
@@ -199,8 +347,9 @@ fn render_line(pieces: &[Piece], lookup: impl Fn(Field) -> Option<String>) -> Op
             Piece::Text(text) => line.push_str(text),
             Piece::FirstOf(fields) => {
                 asked = true;
-                let values = fields.iter().filter_map(|field| Some(clean(*field, &lookup(*field)?)));
-                if let Some(value) = values.into_iter().find(|value| !value.is_empty()) {
+                let mut values =
+                    fields.iter().filter_map(|field| Some(clean(field, &lookup(field.clone())?)));
+                if let Some(value) = values.find(|value| !value.is_empty()) {
                     filled = true;
                     line.push_str(&value);
                 }
@@ -210,9 +359,9 @@ fn render_line(pieces: &[Piece], lookup: impl Fn(Field) -> Option<String>) -> Op
     (filled || !asked).then_some(line)
 }
 
-fn clean(field: Field, value: &str) -> String {
+fn clean(field: &Field, value: &str) -> String {
     let kept = |c: &char| !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let keeps_lines = field == Field::Candidates;
+    let keeps_lines = *field == Field::Candidates;
     let blank = |c: char| if c.is_control() && !(keeps_lines && c == '\n') { ' ' } else { c };
     let value: String = value.chars().filter(kept).map(blank).collect();
     cut(value.trim(), VALUE_LENGTH)
@@ -238,6 +387,13 @@ pub enum TemplateError {
         /// What may stand here.
         allowed: Vec<String>,
     },
+    /// A channel variable that nobody asks the PBX for.
+    UnknownVariable {
+        /// Its name, in small letters.
+        name: String,
+        /// Those that are asked for.
+        known: Vec<String>,
+    },
     /// `{` without `}` on the same line.
     Unclosed {
         /// The line.
@@ -259,6 +415,17 @@ impl fmt::Display for TemplateError {
             Self::Unknown { name, allowed } => {
                 write!(f, "there is no placeholder `{{{name}}}`: write {}", allowed.join(", "))?;
                 write!(f, ", or {{{{ and }}}} for braces")
+            }
+            Self::UnknownVariable { name, known } => {
+                write!(
+                    f,
+                    "the channel variable `{name}` is not asked for: write it into `variables` of [[pbx.ami]]"
+                )?;
+                if !known.is_empty() {
+                    let known: Vec<_> = known.iter().map(|name| format!("{{{VARIABLE}{name}}}")).collect();
+                    write!(f, ", or write {}", known.join(", "))?;
+                }
+                Ok(())
             }
             Self::Unclosed { line } => {
                 write!(
@@ -354,5 +521,44 @@ mod tests {
             let error = Template::compile(text, Field::OF_TICKETS).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn channel_variables_are_named_in_whatever_letters_and_only_those_that_are_asked_for() {
+        let known = ["crm_id".to_owned(), "cdr(did)".to_owned()];
+        let compile = |text: &str| Template::compile_with(text, Field::OF_FIELDS, &known);
+        let text = compile("{var.CRM_ID|caller_number} {var.cdr(did)}").unwrap();
+        let value = |field: Field| match field {
+            Field::Variable(name) => Some(format!("<{name}>")),
+            _ => None,
+        };
+        assert_eq!(text.render(value), "<crm_id> <cdr(did)>");
+        let error = |text: &str| compile(text).unwrap_err().to_string();
+        assert_eq!(
+            error("{var.Language}"),
+            "the channel variable `language` is not asked for: write it into `variables` of [[pbx.ami]], or write \
+             {var.crm_id}, {var.cdr(did)}"
+        );
+        assert!(error("{var.}").contains("the channel variable `` is not asked for"));
+        let none = Template::compile_with("{var.x}", Field::OF_FIELDS, &[]).unwrap_err().to_string();
+        assert!(none.ends_with("write it into `variables` of [[pbx.ami]]"), "{none}");
+        let name = Template::compile("{var.crm_id}", Field::OF_NEW_USERS).unwrap_err().to_string();
+        assert!(name.starts_with("there is no placeholder `{var.crm_id}`"), "{name}");
+    }
+
+    #[test]
+    fn the_first_text_cannot_know_the_end_and_a_missed_call_has_no_agent() {
+        for word in ["ended", "duration", "outcome", "hung_up_by", "ticket", "recording"] {
+            let text = format!("{{{word}}}");
+            Template::compile(&text, Field::OF_TICKETS).unwrap_err();
+            Template::compile(&text, Field::OF_FIELDS).unwrap();
+        }
+        for word in ["agent_name", "agent_id", "answered", "duration", "ticket"] {
+            let text = format!("{{{word}}}");
+            Template::compile(&text, Field::OF_MISSED).unwrap_err();
+            Template::compile(&text, Field::OF_FIELDS).unwrap();
+        }
+        let (id, extension) = (compile("{agent_id}"), compile("{agent_extension}"));
+        assert_eq!(id, extension, "another word for the same");
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::draft::requester_text;
 use super::event::{Event, TicketId};
+use super::missed::Ask;
 use super::number::Caller;
 use super::rules::Rules;
 use super::state::{Call, Lookup, Presentation, Standing, Step, Ticket};
@@ -21,7 +22,10 @@ impl Call {
         let mut step = Step { durable: true, ..Step::default() };
         match (&work.task, event) {
             (Task::CreateTicket(draft), Event::TicketStands(made)) => {
-                self.ticket_stands(work.seq, draft, made, now, &mut step)
+                self.ticket_stands(work.seq, draft, made, now, &mut step);
+                if let (Some(_), Some(number)) = (self.answered, self.caller.e164()) {
+                    step.ask = Some(Ask::Reached { number, ticket: Some(made.ticket) });
+                }
             }
             (Task::UpdateTicket { change, .. }, Event::TicketUpdated) => {
                 if let Ticket::Stands(standing) = &mut self.ticket
@@ -39,6 +43,27 @@ impl Call {
                     standing.pop_owed = None;
                     step.tell(now, format!("the ticket is open at {}", agent.extension), "");
                 }
+            }
+            (Task::UpdatePerson(_), Event::PersonUpdated(updated)) => {
+                self.after.settled(work.seq);
+                self.person_updated(updated, now, &mut step);
+            }
+            (Task::RecordCall(_), Event::CallRecorded { record }) => {
+                self.after.settled(work.seq);
+                self.after.record_id = Some(*record);
+            }
+            (Task::ShowRecord { .. }, Event::RecordShown) => self.after.settled(work.seq),
+            (Task::KeepRecording(_), Event::RecordingKept { files }) => {
+                self.recorded.settled(work.seq);
+                self.recording_kept(files, now, &mut step);
+            }
+            (Task::KeepRecording(_), Event::RecordingMissing { reason }) => {
+                self.recorded.settled(work.seq);
+                self.recording_missing(reason, now, &mut step);
+            }
+            (Task::AttachRecording(_), Event::RecordingAttached) => {
+                self.recorded.settled(work.seq);
+                step.tell(now, "the recording is attached to the ticket", "");
             }
             (_, Event::WorkRefused { reason, .. }) => return self.refused(work, reason, now, rules),
             _ => {}
@@ -66,7 +91,10 @@ impl Call {
             (Task::PopScreen { .. }, Ticket::Stands(standing)) if standing.pop_owed == Some(work.seq) => {
                 standing.pop_owed = None;
             }
-            _ => {}
+            _ => {
+                self.after.settled(work.seq);
+                self.recorded.settled(work.seq);
+            }
         }
         self.settle(now, rules, &mut step);
         step
@@ -84,9 +112,16 @@ impl Call {
                 // The phone book answers at once, or says that it must search: see `search_begins`.
                 return;
             }
-            if self.answered.is_some() && !matches!(self.presentation, Presentation::Asked { .. }) {
-                self.want_ticket(now, rules, step);
+            if !matches!(self.presentation, Presentation::Asked { .. }) {
+                self.want_recording(now, rules, step);
+                self.decide_missed(step);
+                if self.answered.is_some() || self.wants_missed_ticket() {
+                    self.want_ticket(now, rules, step);
+                }
             }
+        }
+        if self.watched() {
+            self.want_kept(rules, step);
         }
         self.close_when_done(step);
     }
@@ -115,6 +150,7 @@ impl Call {
             Ticket::Stands(_) => {
                 self.want_pop(rules, step);
                 self.want_change(now, rules, step);
+                self.want_after(now, rules, step);
             }
             Ticket::Refused { .. } => {}
         }
@@ -127,8 +163,8 @@ impl Call {
         step.durable = true;
     }
 
-    fn work(&self, seq: u32, task: Task) -> Work {
-        Work { call: self.id.clone(), seq, task, worth_until: None }
+    pub(super) fn work(&self, seq: u32, task: Task) -> Work {
+        Work { call: self.id.clone(), seq, task }
     }
 
     fn want_pop(&mut self, rules: &Rules, step: &mut Step) {
@@ -157,10 +193,14 @@ impl Call {
             .filter(|agent| agent.email.is_some());
         let candidates = self.candidates();
         let known = matches!(self.lookup, Lookup::Known(_)) || self.caller == Caller::Withheld;
-        let Ticket::Stands(standing) = &mut self.ticket else { return };
-        if standing.change_owed.is_some() {
+        if !matches!(&self.ticket, Ticket::Stands(standing) if standing.change_owed.is_none()) {
             return;
         }
+        let author = self.author(rules);
+        let (news, solve) = self.news_of_missed();
+        let recording = self.news_of_recording(rules);
+        let mapped = self.wrapped_up().then(|| self.mapped(rules));
+        let Ticket::Stands(standing) = &mut self.ticket else { return };
         let mut change = TicketChange::default();
         // Only the default user makes room: a person on the ticket was found by us or set by an
         // agent. A number that turned out to be hidden takes the person away again.
@@ -174,6 +214,7 @@ impl Call {
             change.requester = Some(wish);
         }
         if let Some(agent) = assignee
+            && !standing.reused
             && standing.assignee.as_ref() != Some(&agent.extension)
         {
             step.tell(
@@ -183,8 +224,18 @@ impl Call {
             );
             change.assignee = Some(agent);
         }
-        if !candidates.is_empty() && !standing.candidates_told {
-            change.comment = Some(format!("Several persons have this number:\n{candidates}"));
+        let candidates = (!candidates.is_empty() && !standing.candidates_told)
+            .then(|| format!("Several persons have this number:\n{candidates}"));
+        standing.candidates_told |= candidates.is_some();
+        let comments: Vec<String> = [candidates, news, recording].into_iter().flatten().collect();
+        if !comments.is_empty() {
+            change.comment = Some(comments.join("\n\n"));
+            change.author = Some(author);
+        }
+        change.solve = solve;
+        if let Some((fields, tags)) = mapped.filter(|_| !standing.fields_told) {
+            standing.fields_told = true;
+            (change.fields, change.tags) = (fields, tags);
         }
         if change != TicketChange::default() {
             self.seq += 1;
@@ -219,6 +270,9 @@ impl Call {
         let popped = made.popped.clone();
         if made.ticket == TicketId::NONE {
             step.tell(now, "no ticket is made", "calls are only observed");
+        } else if made.reused {
+            let why = "the person has an open ticket of the same group";
+            step.tell(now, format!("ticket {} takes the call", made.ticket), why);
         } else {
             step.tell(now, format!("ticket {} stands", made.ticket), "");
         }
@@ -244,6 +298,12 @@ impl Call {
             change_owed: None,
             candidates_told: sent.tells_candidates,
             refused_requester,
+            placeholder: match &made.requester {
+                Made::NewUser(person) => Some(person.clone()),
+                Made::AsDrafted | Made::DefaultUserInstead => None,
+            },
+            fields_told: false,
+            reused: made.reused,
         });
     }
 }
@@ -255,9 +315,6 @@ impl Standing {
         }
         if let Some(assignee) = &change.assignee {
             self.assignee = Some(assignee.extension.clone());
-        }
-        if change.comment.is_some() {
-            self.candidates_told = true;
         }
     }
 }

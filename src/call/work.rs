@@ -1,20 +1,24 @@
 //! What a call asks for, and the durable form of what it asks for.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::after::{Author, CallRecord, FieldValue, PersonUpdate, RecordId};
 use super::event::{Person, PersonId, TicketId};
 use super::id::{CallId, Extension};
 use super::number::E164;
+use super::recording::{RecordingAttachment, RecordingOrder, RecordingSought};
 
 /// What a call's state asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and most of them are work")]
 pub enum Effect {
     /// Ask the phone book who has this number. Not durable: asked again after a restart.
     LookUpCaller {
         /// The number.
         number: E164,
     },
+    /// An order for the PBX. Not durable: a call that is gone is not recorded.
+    Record(RecordingOrder),
     /// Work for the CRM, to be written down before it is done.
     Owe(Work),
     /// Work that is no longer worth doing.
@@ -31,6 +35,10 @@ impl Effect {
     pub fn name(&self) -> &'static str {
         match self {
             Self::LookUpCaller { .. } => "look_up_caller",
+            Self::Record(RecordingOrder::Start { .. }) => "start_recording",
+            Self::Record(RecordingOrder::Stop) => "stop_recording",
+            Self::Record(RecordingOrder::Pause) => "pause_recording",
+            Self::Record(RecordingOrder::Resume) => "resume_recording",
             Self::Owe(work) => work.task.name(),
             Self::Withdraw { .. } => "withdraw",
         }
@@ -39,7 +47,7 @@ impl Effect {
 
 /// An effect made durable: what an exit must do for a call, once.
 ///
-/// Work of one call is done in order of `seq`; a later piece waits for the earlier ones.
+/// Work of one call for one [`Exit`] is done in order of `seq`; a later piece waits for the earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// The call it belongs to.
@@ -48,8 +56,6 @@ pub struct Work {
     pub seq: u32,
     /// What is to be done.
     pub task: Task,
-    /// Until when it is worth doing; `None`: for ever.
-    pub worth_until: Option<Timestamp>,
 }
 
 impl Work {
@@ -63,6 +69,8 @@ impl Work {
         match self.task {
             Task::CreateTicket(_) | Task::PopScreen { .. } => Urgency::Live,
             Task::UpdateTicket { .. } => Urgency::Soon,
+            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => Urgency::Later,
+            Task::KeepRecording(_) | Task::AttachRecording(_) => Urgency::Background,
         }
     }
 }
@@ -77,6 +85,8 @@ pub enum Urgency {
     LookUp,
     /// Corrections of a ticket that stands.
     Soon,
+    /// What is written after the call: numbers, fields, records.
+    Later,
     /// Everything else: the mirror, the directory.
     Background,
 }
@@ -101,15 +111,59 @@ pub enum Task {
         /// For whom.
         agent: Agent,
     },
+    /// After the wrap-up: write number and fields to the person who is the ticket's requester by now.
+    UpdatePerson(Box<PersonUpdate>),
+    /// Make the CRM's record of the call.
+    RecordCall(Box<CallRecord>),
+    /// Fetch the recording from the PBX and keep it.
+    KeepRecording(Box<RecordingSought>),
+    /// Attach the recording to the ticket.
+    AttachRecording(Box<RecordingAttachment>),
+    /// Show that record in its ticket.
+    ShowRecord {
+        /// The ticket.
+        ticket: TicketId,
+        /// The record.
+        record: RecordId,
+        /// Its title.
+        title: String,
+    },
+}
+
+/// Who does a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The CRM.
+    Crm,
+    /// Whoever keeps recordings. It may wait for them, and the rest of the call's work does not.
+    Recordings,
 }
 
 impl Task {
+    /// Who does it. Work of one call for one exit is done in order.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::KeepRecording(_) | Self::AttachRecording(_) => Exit::Recordings,
+            Self::CreateTicket(_)
+            | Self::UpdateTicket { .. }
+            | Self::PopScreen { .. }
+            | Self::UpdatePerson(_)
+            | Self::RecordCall(_)
+            | Self::ShowRecord { .. } => Exit::Crm,
+        }
+    }
+
     /// The name of the task in stories, logs and `ringdesk replay`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::CreateTicket(_) => "create_ticket",
             Self::UpdateTicket { .. } => "update_ticket",
             Self::PopScreen { .. } => "pop_screen",
+            Self::UpdatePerson(_) => "update_person",
+            Self::RecordCall(_) => "record_call",
+            Self::ShowRecord { .. } => "show_record",
+            Self::KeepRecording(_) => "keep_recording",
+            Self::AttachRecording(_) => "attach_recording",
         }
     }
 }
@@ -168,6 +222,16 @@ pub struct TicketDraft {
     /// The comment names the candidates for an ambiguous number, if there are any.
     #[serde(default)]
     pub tells_candidates: bool,
+    /// In whose name; `None`: in that of our log-in.
+    #[serde(default)]
+    pub author: Option<Author>,
+    /// Nobody answered: the ticket is the default agent's, and no screen is asked for.
+    #[serde(default)]
+    pub for_default_agent: bool,
+    /// A ticket of the same requester and group that is younger than so many seconds and not closed
+    /// takes the comment instead; 0: never.
+    #[serde(default)]
+    pub reuse_within: u32,
 }
 
 /// A change of a ticket that stands. All parts go in one request.
@@ -181,6 +245,18 @@ pub struct TicketChange {
     pub group: Option<String>,
     /// An internal comment that is added.
     pub comment: Option<String>,
+    /// Ticket fields that get a value.
+    #[serde(default)]
+    pub fields: Vec<FieldValue>,
+    /// Tags that are added.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The ticket is solved.
+    #[serde(default)]
+    pub solve: bool,
+    /// In whose name the comment is; `None`: in that of our log-in.
+    #[serde(default)]
+    pub author: Option<Author>,
 }
 
 /// How a ticket stands in the CRM after it was made or found.
@@ -194,6 +270,9 @@ pub struct TicketStanding {
     pub popped: Option<Extension>,
     /// Whether the CRM can open tickets on screens at all (Zendesk: Talk Partner Edition).
     pub pops_possible: bool,
+    /// It is an older ticket that took this call's comment.
+    #[serde(default)]
+    pub reused: bool,
 }
 
 /// The requester that a ticket got.

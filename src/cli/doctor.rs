@@ -11,13 +11,14 @@ use crate::assembly;
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Ami, Config, Environment, Mode, Source};
-use crate::crm::{Crm, CrmError};
-use crate::directory::Directory;
+use crate::crm::{Crm, CrmError, Ownership};
+use crate::directory::{DefaultAgent, Directory};
 use crate::lifecycle::Lifecycle;
-use crate::pbx::Input;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
+use crate::pbx::ami::session::MayRecord;
 use crate::pbx::ami::translate::Translate;
+use crate::pbx::{self, Input};
 use crate::rules;
 
 /// Ask PBX and Zendesk whether all is set up, and say what to do
@@ -84,7 +85,14 @@ async fn examine(mut config: Config) -> Exit {
         findings.warn(&warning.to_string());
     }
     let clock = Clock::system();
-    let crm = match assembly::crm(&config, None, clock.clone()) {
+    let numbers = match rules::normaliser(&config) {
+        Ok(numbers) => Arc::new(numbers),
+        Err(error) => {
+            findings.wrong(&causes::in_lines(&error));
+            return Exit::Config;
+        }
+    };
+    let crm = match assembly::crm(&config, &numbers, None, clock.clone()) {
         Ok(crm) => crm,
         Err(error) => {
             findings.wrong(&causes::in_lines(&error));
@@ -126,7 +134,7 @@ async fn examine_pbx(
     let (state_tx, mut state) = watch::channel(LinkState::Reading);
     let lifecycle = Lifecycle::new();
     let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false);
-    let driver = Driver::new(
+    let mut driver = Driver::new(
         ami.clone(),
         translate,
         inputs_tx,
@@ -134,6 +142,11 @@ async fn examine_pbx(
         state_tx,
         clock.clone(),
     );
+    // Held, so that the driver asks for the right; nothing is ordered.
+    let (_orders, orders) = pbx::orders();
+    if config.groups.iter().any(|group| group.record) {
+        driver = driver.with_orders(orders);
+    }
     lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
     let place = format!("PBX {} at {}:{}", ami.name, ami.host, ami.port);
     let mut house = None;
@@ -160,8 +173,19 @@ async fn examine_pbx(
     };
     let in_time = tokio::time::timeout(PBX, told).await.is_ok();
     match &*state.borrow() {
-        LinkState::Live { version } => {
+        LinkState::Live { version, may_record } => {
             findings.good(&format!("{place}: logged in, Asterisk Call Manager/{version}, {up} calls up"));
+            match may_record {
+                MayRecord::Unknown => {}
+                MayRecord::Yes => findings.good(&format!("{place}: the account may record calls")),
+                MayRecord::NoRight => findings.wrong(&format!(
+                    "{place}: the account may not record calls: give `{}` the right `system` (`write = system,call,reporting`) in manager.conf",
+                    ami.username
+                )),
+                MayRecord::NoModule => findings.wrong(&format!(
+                    "{place}: it cannot record calls: load app_mixmonitor.so in modules.conf"
+                )),
+            }
         }
         LinkState::Down { reason } => findings.wrong(&format!("{place}: {reason}")),
         LinkState::Reading => {
@@ -233,6 +257,23 @@ async fn examine_archive(settings: &archive::Settings, findings: &mut Findings) 
     }
 }
 
+/// Whether a default agent can own tickets; `None` when it cannot be used at all.
+fn ownership(agent: &DefaultAgent) -> Option<Result<String, String>> {
+    agent.id?;
+    let who = format!("{}: {}", agent.key, agent.email);
+    match agent.owns {
+        Ownership::All => Some(Ok(format!("{who} can own tickets"))),
+        Ownership::Some => Some(Err(format!(
+            "{who} may see only some of the tickets, and what is done in others in this name is refused: let the \
+             agent's role see all tickets, or name another agent"
+        ))),
+        Ownership::NoGroup => Some(Err(format!(
+            "{who} is in no group, and Zendesk gives tickets to agents in groups only: put the agent into one"
+        ))),
+        Ownership::NoLicence => None,
+    }
+}
+
 async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findings: &mut Findings) {
     if let Err(error) = directory.refresh().await {
         findings.wrong(&format!("agents and groups cannot be read: {}", causes::in_lines(&error)));
@@ -258,6 +299,13 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
     for problem in &house.matching.problems {
         findings.warn(&problem.to_string());
     }
+    for agent in &house.default_agents {
+        match ownership(agent) {
+            Some(Ok(text)) => findings.good(&text),
+            Some(Err(text)) => findings.warn(&text),
+            None => {} // It is among the problems.
+        }
+    }
     let email = config.callers.default_user.as_str();
     match crm.find_user(email).await {
         Ok(Some(_)) => findings.good(&format!("default user: {email}")),
@@ -266,5 +314,37 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
         }
         Err(CrmError::LoginRefused(_)) => {}
         Err(error) => findings.wrong(&format!("default user: {}", causes::in_lines(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::PersonId;
+
+    #[test]
+    fn a_default_agent_is_proven_to_own_tickets_or_said_why_not() {
+        let told = |id: Option<u64>, owns| {
+            ownership(&DefaultAgent {
+                key: "default_agent",
+                email: "anna@example.com".to_owned(),
+                id: id.map(PersonId),
+                owns,
+            })
+        };
+        let good = Ok("default_agent: anna@example.com can own tickets".to_owned());
+        assert_eq!(told(Some(1), Ownership::All), Some(good));
+        for (owns, words) in
+            [(Ownership::Some, "only some of the tickets"), (Ownership::NoGroup, "in no group")]
+        {
+            let warning = told(Some(1), owns).unwrap().unwrap_err();
+            assert!(
+                warning.starts_with("default_agent: anna@example.com ") && warning.contains(words),
+                "{warning}"
+            );
+        }
+        // These are among the directory's problems.
+        assert_eq!(told(Some(1), Ownership::NoLicence), None);
+        assert_eq!(told(None, Ownership::All), None);
     }
 }

@@ -1,6 +1,7 @@
 //! `ringdesk run`
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::journal::JournalError;
 use crate::log::{self, LogHandle};
-use crate::run::{Daemon, Hooks, RunError};
+use crate::run::{Daemon, Hooks, Proven, ReloadError, RunError};
 
 /// Do the work: listen to the PBX and make tickets, until stopped
 ///
@@ -83,10 +84,24 @@ async fn serve(config: Config, path: &Path, environment: &Environment, log: &Log
     let watchdog = sd_notify::watchdog_enabled().map(|limit| limit / 2);
     let beat = watchdog.unwrap_or(TELL_SYSTEMD).min(TELL_SYSTEMD);
     let mut ticks = tokio::time::interval(beat);
+    let mut proof: Option<Proof> = None;
     loop {
         tokio::select! {
             _ = ticks.tick() => tell_systemd(&daemon),
-            _ = hang_up.recv() => reload(&daemon, path, environment, log),
+            _ = hang_up.recv() => {
+                notify(&[sd_notify::NotifyState::Reloading]);
+                proof = match read_again(&daemon, path, environment) {
+                    Ok(proof) => Some(proof),
+                    Err(error) => {
+                        reloaded(&daemon, Err(error), log);
+                        None
+                    }
+                };
+            }
+            proven = async { proof.as_mut().expect("asked before").await }, if proof.is_some() => {
+                proof = None;
+                reloaded(&daemon, proven, log);
+            }
             () = signals.end() => {
                 notify(&[sd_notify::NotifyState::Stopping]);
                 let stopped = tokio::time::timeout(STOP, daemon.stop());
@@ -133,15 +148,22 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-fn reload(daemon: &Daemon, path: &Path, environment: &Environment, log: &LogHandle) {
-    notify(&[sd_notify::NotifyState::Reloading]);
-    match Config::load(path, environment) {
-        Ok(config) => {
-            for warning in &config.warnings {
-                tracing::warn!("{warning}");
-            }
-            log.set_level(config.log.level);
-            let restart = daemon.reload(config);
+/// The proof of a new config takes as long as the CRM takes to answer; the daemon goes on meanwhile.
+type Proof = Pin<Box<dyn Future<Output = Result<Proven, ReloadError>> + Send>>;
+
+fn read_again(daemon: &Daemon, path: &Path, environment: &Environment) -> Result<Proof, ReloadError> {
+    let config = Config::load(path, environment)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Box::pin(daemon.prove(config)))
+}
+
+fn reloaded(daemon: &Daemon, proven: Result<Proven, ReloadError>, log: &LogHandle) {
+    match proven {
+        Ok(proven) => {
+            log.set_level(proven.log_level());
+            let restart = daemon.reload(proven);
             if restart.is_empty() {
                 tracing::info!("the config was read again and is in force");
             } else {
@@ -152,10 +174,8 @@ fn reload(daemon: &Daemon, path: &Path, environment: &Environment, log: &LogHand
             }
         }
         Err(error) => {
-            tracing::error!(
-                "the config is wrong and the old one stays in force:\n{}",
-                causes::in_lines(&error)
-            );
+            daemon.reload_refused(&error);
+            tracing::error!("{}", causes::in_lines(&error));
         }
     }
     notify(&[sd_notify::NotifyState::Ready]);

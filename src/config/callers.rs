@@ -29,6 +29,8 @@ pub struct Callers {
     pub phone_fields: Vec<PhoneField>,
     /// The name of a new user.
     pub new_user_name: Template,
+    /// A user that was made for a number is removed when the number has found its owner.
+    pub remove_placeholders: bool,
     /// What is done when several persons have the number.
     pub several: Several,
     /// How often the phone book asks for changes.
@@ -113,6 +115,7 @@ impl Callers {
             new_user_name: section
                 .parsed("new_user_name", new_user_name)
                 .or(new_user_name("Caller {number}").expect("the built-in name compiles")),
+            remove_placeholders: section.flag("remove_placeholders").or(false),
             several: section.one_of("several", &several).or(Several::Unknown),
             refresh: section.duration("refresh", 30 * SECOND..=24 * HOUR).or(300 * SECOND),
             keep_found: section.duration("keep_found", SECOND..=24 * HOUR).or(600 * SECOND),

@@ -24,6 +24,14 @@ pub struct Zendesk {
     pub url: Url,
     /// How we log in.
     pub login: ZendeskLogin,
+    /// Who owns what is done without an agent; `None`: our log-in.
+    pub default_agent: Option<Email>,
+    /// Who does when the default agent is suspended or gone.
+    pub deputy_agent: Option<Email>,
+    /// Nothing is written in the names of agents.
+    pub always_default_agent: bool,
+    /// The app whose calls our call records are; `None`: no records.
+    pub calls_app_id: Option<u64>,
     /// Whether tickets may be opened on screens.
     pub voice: Voice,
     /// How long one request may take.
@@ -34,6 +42,34 @@ pub struct Zendesk {
     pub requests_per_minute: u32,
     /// How many requests may be under way at once.
     pub max_in_flight: u32,
+}
+
+impl Crm {
+    /// Whether both are the same account.
+    pub fn has_same_account(&self, other: &Self) -> bool {
+        let (Self::Zendesk(one), Self::Zendesk(other)) = (self, other);
+        one.url == other.url
+    }
+
+    /// Whether both log in at the same account in the same way.
+    pub fn has_same_login(&self, other: &Self) -> bool {
+        let (Self::Zendesk(one), Self::Zendesk(others)) = (self, other);
+        self.has_same_account(other) && one.login == others.login
+    }
+
+    /// Whether both are asked in the same way. What else is different is looked up for each call; the
+    /// log-in is taken over when it is proven.
+    pub(super) fn has_same_client(&self, other: &Self) -> bool {
+        let (Self::Zendesk(one), Self::Zendesk(other)) = (self, other);
+        let client = |zendesk: &Zendesk| Zendesk {
+            login: one.login.clone(),
+            default_agent: None,
+            deputy_agent: None,
+            always_default_agent: false,
+            ..zendesk.clone()
+        };
+        client(one) == client(other)
+    }
 }
 
 /// How we log in to Zendesk.
@@ -89,6 +125,7 @@ fn zendesk(table: &mut Section<'_>) -> Option<Zendesk> {
     let url = table.parsed("url", account).required("\"https://example.zendesk.com\"");
     let login = login(table);
     let voice = table.one_of("voice", &[("auto", Voice::Auto), ("off", Voice::Off)]).or(Voice::Auto);
+    let (default_agent, deputy_agent) = default_agents(table);
     let request = table.duration("request_timeout", SECOND..=39 * SECOND).spot_or(15 * SECOND);
     let connect = table.duration("connect_timeout", SECOND..=39 * SECOND).spot_or(5 * SECOND);
     if request.value + connect.value >= LONGEST_REQUEST {
@@ -102,6 +139,10 @@ fn zendesk(table: &mut Section<'_>) -> Option<Zendesk> {
         table.reader.mistake(&written.place, written.key.clone(), message);
     }
     Some(Zendesk {
+        default_agent,
+        deputy_agent,
+        always_default_agent: table.flag("always_default_agent").or(false),
+        calls_app_id: table.whole("calls_app_id", "the id of an app", 1..=i64::MAX as u64).optional(),
         requests_per_minute: table.whole("requests_per_minute", "requests", 10..=10_000).or(200),
         max_in_flight: table.whole("max_in_flight", "requests", 1..=64).or(4),
         url: url?,
@@ -110,6 +151,23 @@ fn zendesk(table: &mut Section<'_>) -> Option<Zendesk> {
         request_timeout: request.value,
         connect_timeout: connect.value,
     })
+}
+
+fn default_agents(table: &mut Section<'_>) -> (Option<Email>, Option<Email>) {
+    let first = table.parsed("default_agent", Email::parse);
+    let first_given = first.is_given();
+    let first = first.optional();
+    let deputy = table.parsed("deputy_agent", Email::parse).optional_spot();
+    if let Some(deputy) = &deputy {
+        if !first_given {
+            let message = "there is no default_agent whose deputy this could be: call it default_agent";
+            table.reader.mistake(&deputy.place, deputy.key.clone(), message);
+        } else if first.as_ref() == Some(&deputy.value) {
+            let message = "this is the default_agent already: name another agent, or leave the key out";
+            table.reader.mistake(&deputy.place, deputy.key.clone(), message);
+        }
+    }
+    (first, deputy.map(|spot| spot.value))
 }
 
 fn login(table: &mut Section<'_>) -> Option<ZendeskLogin> {

@@ -94,11 +94,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long an agent works on after the call where neither config nor queue say it.
 pub const WRAP_UP: Duration = Duration::from_secs(30);
 
-pub(super) fn read(sections: Vec<Section<'_>>, ticket: &Ticket) -> Vec<Group> {
+pub(super) fn read(sections: Vec<Section<'_>>, ticket: &Ticket, variables: &[String]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut reached: BTreeSet<ReachedBy> = BTreeSet::new();
     for mut section in sections {
-        let Some((group, spot)) = group(&mut section, ticket) else {
+        let Some((group, spot)) = group(&mut section, ticket, variables) else {
             continue;
         };
         if !reached.insert(group.reached_by.clone()) {
@@ -116,13 +116,17 @@ pub(super) fn read(sections: Vec<Section<'_>>, ticket: &Ticket) -> Vec<Group> {
     groups
 }
 
-fn group(section: &mut Section<'_>, ticket: &Ticket) -> Option<(Group, Spot<ReachedBy>)> {
+fn group(
+    section: &mut Section<'_>,
+    ticket: &Ticket,
+    variables: &[String],
+) -> Option<(Group, Spot<ReachedBy>)> {
     let reached_by = reached_by(section);
     let own_name = section.parsed("name", |text| values::line(text, 100)).optional();
     let crm_group = section.parsed("zendesk", |text| values::line(text, 200)).optional();
     let wrap_up = section.duration("wrap_up", Duration::ZERO..=24 * 3_600 * SECOND).optional();
     let record = section.flag("record").spot_or(false);
-    let ticket = ticket.with(section);
+    let ticket = ticket.with(section, variables);
     if record.value {
         let message = "recording is not part of this version yet: calls of this group are not recorded";
         section.reader.warning(&record.place, record.key, message);

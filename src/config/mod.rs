@@ -15,6 +15,7 @@ mod document;
 mod duration;
 mod environment;
 mod error;
+mod field;
 mod group;
 mod journal;
 mod log;
@@ -46,6 +47,7 @@ pub use crm::{Crm, Voice, Zendesk, ZendeskLogin};
 pub use duration::written;
 pub use environment::Environment;
 pub use error::{ConfigError, Finding, Position};
+pub use field::{FieldMapping, Shown, ShownOf};
 pub use group::{Did, Group, ReachedBy, WRAP_UP};
 pub use journal::{Journal, JournalUrl};
 pub use log::{Log, LogFormat};
@@ -85,6 +87,10 @@ pub struct Config {
     pub ticket: Ticket,
     /// `[[group]]`; no two with the same queue, extension or number.
     pub groups: Vec<Group>,
+    /// `[[field]]`; no two for one field.
+    pub fields: Vec<FieldMapping>,
+    /// `[[show]]`; at most five.
+    pub shown: Vec<Shown>,
     /// `[[agent]]`; no two with the same extension.
     pub listed_agents: Vec<ListedAgent>,
     /// `[agents]`
@@ -191,15 +197,17 @@ impl Config {
 fn read_top(mut top: Section<'_>) -> Option<Config> {
     let mode = top.one_of("mode", &[("run", Mode::Run), ("observe", Mode::Observe)]).or(Mode::Run);
     let log = Log::read(top.section("log"));
-    let sources = source::read(needed(&mut top, "pbx", "[[pbx.ami]]"));
+    let (sources, variables) = source::read(needed(&mut top, "pbx", "[[pbx.ami]]"));
     let crm = crm::read(needed(&mut top, "crm", "[crm.zendesk]"));
     let callers = Callers::read(needed(&mut top, "callers", "[callers]"));
-    let ticket = Ticket::read(top.section("ticket"));
+    let ticket = Ticket::read(top.section("ticket"), &variables);
     let group_tables = top.sections("group");
     if group_tables.is_empty() {
         top.reader.warning(&top.place, "", "no [[group]] is named: no call is watched");
     }
-    let groups = group::read(group_tables, &ticket);
+    let groups = group::read(group_tables, &ticket, &variables);
+    let fields = field::read_fields(top.sections("field"), &variables);
+    let shown = field::read_shown(top.sections("show"));
     let listed_agents = agent::read(top.sections("agent"));
     let agents = Agents::read(top.section("agents"));
     let journal = Journal::read(top.section("journal"));
@@ -213,6 +221,8 @@ fn read_top(mut top: Section<'_>) -> Option<Config> {
         callers: callers?,
         ticket,
         groups,
+        fields,
+        shown,
         listed_agents,
         agents,
         journal,

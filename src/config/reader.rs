@@ -95,6 +95,16 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// The place as it is told. What is masked later is shown: for lines without secrets only.
+    pub fn position(&self, place: &Place) -> Position {
+        position(self.document, place, &self.masks.borrow())
+    }
+
+    /// How many mistakes were found so far.
+    pub fn mistakes_so_far(&self) -> usize {
+        self.mistakes.borrow().len()
+    }
+
     /// All mistakes and all warnings, in the order of the file.
     pub fn into_findings(self) -> (Vec<Finding>, Vec<Finding>) {
         let masks = self.masks.take();

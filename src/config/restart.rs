@@ -5,15 +5,16 @@ use super::Config;
 impl Config {
     /// The tables and keys that are different in `new` and cannot be taken over by a running daemon.
     ///
-    /// Taken over live: groups, agents, the texts of tickets, the level of the log, and what becomes
-    /// of unknown callers. The rest holds connections, files or kept numbers.
+    /// Taken over live: groups, agents, the texts of tickets, fields, the default agents, the
+    /// log-in of the CRM, the level of the log, and what becomes of unknown callers. The rest holds connections, files or kept numbers.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let (old_callers, new_callers) = (&self.callers, &new.callers);
         let changes = [
             ("mode", self.mode != new.mode),
             ("log.format", self.log.format != new.log.format),
             ("pbx", self.sources != new.sources),
-            ("crm", self.crm != new.crm),
+            ("crm", !self.crm.has_same_client(&new.crm)),
+            ("show", self.shown != new.shown),
             // The kept phone book was read by these.
             ("callers.country", old_callers.country != new_callers.country),
             ("callers.area_code", old_callers.area_code != new_callers.area_code),

@@ -176,7 +176,7 @@ fn from_file(reader: &Reader<'_>, place: &Place, path: &str, file: &Path) -> Opt
 /// Says why text cannot be a secret, without showing it. `None`: it can.
 fn fault_in(text: &str) -> Option<&'static str> {
     if text.is_empty() {
-        Some("it is empty")
+        Some("it is empty: write the secret")
     } else if text.chars().any(char::is_control) {
         // A line break would end the line of the PBX's protocol or the HTTP header it is sent in.
         Some("it holds a line break or another control character: only one line break at the end is cut")

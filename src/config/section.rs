@@ -21,12 +21,15 @@ pub(super) struct Section<'r> {
     table: Table,
     asked: Vec<&'static str>,
     noun: &'static str,
+    /// Mistakes that were found before this table was read.
+    mistakes_before: usize,
 }
 
 impl<'r> Section<'r> {
     /// A table whose header stands at `place`.
     pub fn new(reader: &'r Reader<'r>, path: String, place: Place, table: Table) -> Self {
-        Self { reader, path, place, table, asked: Vec::new(), noun: "key" }
+        let mistakes_before = reader.mistakes_so_far();
+        Self { reader, path, place, table, asked: Vec::new(), noun: "key", mistakes_before }
     }
 
     /// What the names in this table are called in errors, where they are no keys.
@@ -247,6 +250,11 @@ impl<'r> Section<'r> {
     /// Whether there are names that nobody asked for.
     pub fn has_unknown(&self) -> bool {
         !self.table.is_empty()
+    }
+
+    /// Whether a mistake was found since this table is read.
+    pub fn has_mistakes(&self) -> bool {
+        self.reader.mistakes_so_far() > self.mistakes_before
     }
 
     /// A mistake of the table as a whole.

@@ -83,7 +83,9 @@ const INBOUND_CONTEXTS: [&str; 6] =
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub(super) fn read(section: Option<Section<'_>>) -> Vec<Source> {
+/// The sources, and the channel variables of all of them by their names in small letters.
+pub(super) fn read(section: Option<Section<'_>>) -> (Vec<Source>, Vec<String>) {
+    let mut variables = Vec::new();
     let mut sources = Vec::new();
     let mut names: BTreeMap<SourceName, usize> = BTreeMap::new();
     if let Some(mut pbx) = section {
@@ -104,13 +106,15 @@ pub(super) fn read(section: Option<Section<'_>>) -> Vec<Source> {
                     format!("two PBXs are called {}: give each its own name", shown(name.value.as_str()));
                 table.reader.mistake(&name.place, name.key.clone(), message);
             }
-            sources.extend(ami(&mut table, name.value).map(Source::Ami));
+            sources.extend(ami(&mut table, name.value, &mut variables).map(Source::Ami));
         }
     }
-    sources
+    (sources, variables)
 }
 
-fn ami(table: &mut Section<'_>, name: SourceName) -> Option<Ami> {
+fn ami(table: &mut Section<'_>, name: SourceName, all_variables: &mut Vec<String>) -> Option<Ami> {
+    let variables = table.list("variables", variable).or(Vec::new());
+    all_variables.extend(variables.iter().map(|name| name.to_lowercase()));
     let host = table.parsed("host", values::host).or("127.0.0.1".to_owned());
     let tls = tls(table);
     let usual_port = if tls.is_some() { 5039 } else { 5038 };
@@ -127,7 +131,7 @@ fn ami(table: &mut Section<'_>, name: SourceName) -> Option<Ami> {
         trunks: table.list("trunks", Pattern::parse).or(Vec::new()),
         phones: table.list("phones", Pattern::parse).or(Vec::new()),
         inbound_contexts: table.list("inbound_contexts", Pattern::parse).or(defaults()),
-        variables: table.list("variables", variable).or(Vec::new()),
+        variables,
         event_filter: table.flag("event_filter").or(true),
         ask_presentation: table.flag("ask_presentation").or(true),
         presentation_timeout: table

@@ -6,12 +6,14 @@
 //! to abstract over yet.
 
 mod counters;
+mod fields;
 pub mod http;
 pub mod zendesk;
 
 use std::sync::Arc;
 
 pub use counters::Counters;
+pub use fields::{FieldCheck, FieldProblem};
 pub use http::LineError;
 
 use crate::call::{Agent, E164, Person, PersonId, Urgency, Work};
@@ -31,6 +33,8 @@ pub struct PersonRecord {
     pub person: Person,
     /// Every number as it is written in the CRM, from all configured phone fields.
     pub numbers: Vec<String>,
+    /// One that we made for a number, see [`Placeholder`](crate::call::Placeholder): who else has the number goes before.
+    pub placeholder: bool,
     /// False for deleted and suspended persons and for agents: they are never a caller.
     pub usable: bool,
 }
@@ -55,6 +59,22 @@ pub struct CrmAgent {
     pub name: String,
     /// The e-mail address as written in the CRM.
     pub email: Option<String>,
+    /// Which tickets the agent can own.
+    pub owns: Ownership,
+}
+
+/// Which tickets an agent can own, as far as the CRM tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ownership {
+    /// All.
+    #[default]
+    All,
+    /// Some: the rest is not even seen.
+    Some,
+    /// None, because the agent is in no group.
+    NoGroup,
+    /// None, because of the agent's licence (Zendesk: light agents and those for chats only).
+    NoLicence,
 }
 
 /// A group as the CRM knows it.
@@ -96,6 +116,18 @@ pub trait Resolve: Send + Sync {
     fn group(&self, name: &str) -> Option<u64>;
     /// The default user; `None` until it was found or made.
     fn default_user(&self) -> Option<PersonId>;
+    /// The agent of what is done without an agent: the first of `default_agent` and `deputy_agent`
+    /// that is neither suspended nor gone; `None` when there is none: then it is our log-in's.
+    fn default_agent(&self) -> Option<PersonId>;
+}
+
+/// Reads the numbers in a text of the CRM, however people wrote them.
+///
+/// The one implementation is the phone book's normaliser; the trait stands here because the phone book
+/// names the CRM and not the other way round.
+pub trait ReadNumbers: Send + Sync + std::fmt::Debug {
+    /// Every number in the text.
+    fn numbers(&self, text: &str) -> Vec<E164>;
 }
 
 /// A request that is not owed work did not succeed.
@@ -165,6 +197,13 @@ impl Crm {
         }
     }
 
+    /// From now on this client logs in as the other one does, which must be proven and of the same account.
+    pub fn take_login(&self, other: &Self) {
+        match (self, other) {
+            (Self::Zendesk(zendesk), Self::Zendesk(other)) => zendesk.take_login(other),
+        }
+    }
+
     /// Reads all agents and groups.
     ///
     /// # Errors
@@ -212,6 +251,17 @@ impl Crm {
     pub async fn export_people(&self, cursor: Option<&str>) -> Result<PeoplePage, CrmError> {
         match self {
             Self::Zendesk(zendesk) => zendesk.export_people(cursor).await,
+        }
+    }
+
+    /// Holds mappings against the fields of the CRM: for each of `checks`, in their order, what is wrong
+    /// with it; nothing when it will work.
+    ///
+    /// # Errors
+    /// When the fields cannot be read, see [`CrmError`].
+    pub async fn check_fields(&self, checks: &[FieldCheck]) -> Result<Vec<Vec<FieldProblem>>, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.check_fields(checks).await,
         }
     }
 }

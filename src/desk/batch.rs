@@ -107,8 +107,7 @@ impl Running {
             tracing::info!("the journal can be written again");
         }
         for order in orders {
-            // The dispatcher outlives the desk.
-            let _ = self.desk.orders.send(order);
+            self.desk.orders.send(order);
         }
     }
 

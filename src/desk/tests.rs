@@ -9,11 +9,22 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::call::{Direction, EndedBy, PersonId, Standing, TicketId, TicketStanding};
+use crate::call::{
+    Direction, EndedBy, Filed, Person, PersonId, Placeholder, Standing, TicketId, TicketStanding,
+};
 use crate::config::{Config, Environment, Secrets};
 use crate::delivery::Delivered;
 use crate::journal::{AfterCommit, Lock, Story, WorkStanding};
 use crate::{assembly, rules};
+
+/// A PBX that takes no orders.
+struct Deaf;
+
+impl TellPbx for Deaf {
+    fn tell(&self, _: &CallId, _: RecordingOrder) -> Result<(), String> {
+        Err("deaf".to_owned())
+    }
+}
 
 /// Nothing here takes this long; what does not come by then does not come.
 const SOON: Duration = Duration::from_secs(20);
@@ -96,7 +107,7 @@ impl House {
         let folder = self.place.path();
         let path = folder.join("ringdesk.toml");
         let config = Config::parse(CONFIG, &path, &Environment::empty(), Secrets::Needed).unwrap();
-        let (orders_tx, orders) = mpsc::unbounded_channel();
+        let (orders_tx, orders, _) = Orders::new();
         let orders = Arc::new(Mutex::new(orders));
         let (commits, too_early) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
         let hook: AfterCommit = {
@@ -110,7 +121,7 @@ impl House {
         let (journal, lock) =
             Journal::open(&folder.join("journal.db"), self.clock.clone(), Some(hook)).await.unwrap();
         let numbers = Arc::new(rules::normaliser(&config).unwrap());
-        let crm = assembly::crm(&config, None, self.clock.clone()).unwrap();
+        let crm = assembly::crm(&config, &numbers, None, self.clock.clone()).unwrap();
         let phonebook = PhoneBook::open(
             &folder.join("phonebook.db"),
             Arc::clone(&numbers),
@@ -134,6 +145,7 @@ impl House {
             inputs: inputs_rx,
             outcomes: outcomes_rx,
             orders: orders_tx,
+            pbx: Arc::new(Deaf),
             state: state_tx,
             clock: self.clock.clone(),
         };
@@ -288,6 +300,7 @@ fn stands() -> Event {
         requester: Standing::AsDrafted,
         popped: Some(anna()),
         pops_possible: true,
+        reused: false,
     })
 }
 
@@ -312,6 +325,38 @@ async fn nothing_is_ordered_before_it_is_written_down() {
     assert_eq!(desk.journal.owed().await.unwrap().len(), 2);
     assert_eq!(desk.too_early.load(Ordering::SeqCst), 0);
     assert_eq!(desk.until(|state| state.tickets == 1).await.answered, 1);
+    desk.stops().await;
+}
+
+#[tokio::test]
+async fn the_owner_of_a_number_is_known_at_once_and_a_removed_placeholder_forgotten() {
+    let house = House::new();
+    let open = house.open().await;
+    let book = open.desk.phonebook.clone();
+    let desk = open.works();
+    desk.hears("1.1", answered("support")).await;
+    let call = desk.owed().await.call.clone();
+    let number: E164 = "+4930555123".parse().unwrap();
+    let person = |id| Person { id: PersonId(id), name: format!("Person {id}") };
+    let (made, owner) = (person(7), person(8));
+    for (seq, filed, removed, known) in [
+        (5, Filed::Nobody, false, made.clone()),
+        (6, Filed::NoRoom { person: owner.clone() }, false, made.clone()),
+        (7, Filed::Written { person: owner.clone(), place: "phone".to_owned() }, false, owner.clone()),
+        (8, Filed::HadIt { person: owner.clone() }, true, owner.clone()),
+    ] {
+        book.learn_placeholder(number, made.clone()).await;
+        let placeholder = Some(Placeholder { person: made.clone(), remove: true });
+        let ticket = TicketId(5);
+        let update = PersonUpdate { ticket, number: Some(number), placeholder, fields: Vec::new() };
+        let work = Arc::new(Work { call: call.clone(), seq, task: Task::UpdatePerson(Box::new(update)) });
+        let updated = PersonUpdated { number: Some(filed), placeholder_removed: removed };
+        desk.delivers(&work, Event::PersonUpdated(updated)).await;
+        while !matches!(desk.order().await, Order::Settled { key } if key == work.key()) {}
+        assert_eq!(book.find(number), Some(Identified::One(known)), "{seq}");
+    }
+    book.forget(owner.id).await;
+    assert_eq!(book.find(number), None, "who was removed is forgotten");
     desk.stops().await;
 }
 
@@ -572,6 +617,7 @@ async fn what_the_exit_learned_of_a_person_is_known_to_the_next_call() {
         requester: Standing::NewUser(person),
         popped: None,
         pops_possible: false,
+        reused: false,
     };
     desk.delivers(&made, Event::TicketStands(standing)).await;
     desk.hears("1.2", events).await;

@@ -15,7 +15,7 @@ use super::matching::{Index, MatchedGroup, Matching, Problem, Told, ToldBy, Want
 use crate::call::{Agent, Extension, PersonId, SourceName};
 use crate::causes;
 use crate::clock::Clock;
-use crate::crm::{Crm, CrmError, Resolve, Roster};
+use crate::crm::{Crm, CrmError, Ownership, Resolve, Roster};
 
 /// What the config says about agents and groups: `[[agent]]`, `[[group]]`, `[agents]`, `[callers]`.
 #[derive(Clone, Debug)]
@@ -32,6 +32,10 @@ pub struct HouseRules {
     pub default_user: String,
     /// The default user's name, should it have to be made.
     pub default_user_name: String,
+    /// The e-mail address of the agent of what is done without one.
+    pub default_agent: Option<String>,
+    /// That of the agent who stands in.
+    pub deputy_agent: Option<String>,
     /// Nothing is made in the CRM: a default user that is missing stays missing (`mode = "observe"`,
     /// `ringdesk doctor`).
     pub only_look: bool,
@@ -46,6 +50,8 @@ pub struct House {
     pub read: bool,
     /// The default user; `None` until it was found or made.
     pub default_user: Option<PersonId>,
+    /// The default agent and the deputy of the config, in this order; empty until the CRM was read.
+    pub default_agents: Vec<DefaultAgent>,
     /// When the CRM was last read.
     pub last_refresh: Option<Timestamp>,
     /// Why the last reading failed; `None` when it went well.
@@ -55,7 +61,41 @@ pub struct House {
     index: Arc<Index>,
 }
 
+/// An agent of what is done without one, as the CRM knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultAgent {
+    /// The key of the config.
+    pub key: &'static str,
+    /// The e-mail address.
+    pub email: String,
+    /// The one active agent with this address; `None`: there is none, or there are several.
+    pub id: Option<PersonId>,
+    /// Which tickets it can own.
+    pub owns: Ownership,
+}
+
+impl DefaultAgent {
+    /// The agent, if it can be used. That it is in no group, or sees only some of the tickets, is told by
+    /// `ringdesk doctor` and no reason here: it is read off a profile and may be right for this group.
+    pub fn usable(&self) -> Option<PersonId> {
+        self.id.filter(|_| self.owns != Ownership::NoLicence)
+    }
+
+    fn why_not(&self) -> String {
+        let why = match self.id {
+            None => "is no active agent",
+            Some(_) => "is an agent without the licence to own tickets",
+        };
+        format!("{} {} {why}", self.key, self.email)
+    }
+}
+
 impl House {
+    /// The first of default agent and deputy that can be used.
+    pub fn default_agent(&self) -> Option<PersonId> {
+        self.default_agents.iter().find_map(DefaultAgent::usable)
+    }
+
     /// Who sits at this extension.
     pub fn agent(&self, extension: &Extension) -> Option<&Agent> {
         self.rows.get(extension).map(|row| &self.matching.agents[*row].agent)
@@ -270,6 +310,10 @@ impl Resolve for Directory {
     fn default_user(&self) -> Option<PersonId> {
         self.0.house.borrow().default_user
     }
+
+    fn default_agent(&self) -> Option<PersonId> {
+        self.0.house.borrow().default_agent()
+    }
 }
 
 impl Inner {
@@ -347,6 +391,11 @@ impl Inner {
         }
         matching.problems.extend(parts.csv_problems.iter().cloned());
         matching.problems.extend(parts.default_user_problem.clone());
+        let default_agents = match &parts.index {
+            Some(index) => default_agents(&rules, index),
+            None => Vec::new(),
+        };
+        matching.problems.extend(default_agent_problem(&default_agents));
         for problem in &matching.problems {
             if parts.said.insert(problem.clone()) {
                 tracing::warn!("{problem}");
@@ -365,6 +414,7 @@ impl Inner {
             read: parts.index.is_some()
                 && (rules.only_look || parts.default_user.is_some() || parts.default_user_problem.is_some()),
             default_user: parts.default_user,
+            default_agents,
             last_refresh: parts.last_refresh,
             last_error: parts.last_error.clone(),
             wrap_ups,
@@ -375,6 +425,31 @@ impl Inner {
 
     fn parts(&self) -> MutexGuard<'_, Parts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn default_agents(rules: &HouseRules, index: &Index) -> Vec<DefaultAgent> {
+    let keys = [("default_agent", &rules.default_agent), ("deputy_agent", &rules.deputy_agent)];
+    let agents = keys.into_iter().filter_map(|(key, email)| {
+        let email = email.clone()?;
+        let id = only(index.agents(&email));
+        let owns = id.map(|id| index.owns(id)).unwrap_or_default();
+        Some(DefaultAgent { key, email, id, owns })
+    });
+    agents.collect()
+}
+
+fn default_agent_problem(agents: &[DefaultAgent]) -> Option<Problem> {
+    match agents {
+        [] => None,
+        [first, ..] if first.usable().is_some() => None,
+        [first, deputy] if deputy.usable().is_some() => {
+            Some(Problem::DeputyAgent { who: first.why_not(), deputy: deputy.email.clone() })
+        }
+        all => {
+            let who: Vec<String> = all.iter().map(DefaultAgent::why_not).collect();
+            Some(Problem::NoDefaultAgent { who: who.join(", and ") })
+        }
     }
 }
 

@@ -37,6 +37,7 @@ fn roster_of(agents: &[(u64, &str)], groups: &[(u64, &str)]) -> Roster {
         id: PersonId(*id),
         name: "Agent".to_owned(),
         email: Some((*email).to_owned()),
+        owns: Ownership::All,
     };
     let group = |(id, name): &(u64, &str)| CrmGroup { id: *id, name: (*name).to_owned() };
     Roster { agents: agents.iter().map(agent).collect(), groups: groups.iter().map(group).collect() }
@@ -66,6 +67,8 @@ fn directory(office: Office, csv_file: Option<PathBuf>) -> (Directory, Arc<Offic
         refresh: Duration::from_secs(4 * 3600),
         default_user: "telephone@example.com".to_owned(),
         default_user_name: "Unknown caller".to_owned(),
+        default_agent: None,
+        deputy_agent: None,
         only_look: false,
     };
     let office = Arc::new(office);
@@ -204,4 +207,61 @@ async fn the_task_tries_again_until_the_crm_is_back_and_refreshes_on_demand() {
     assert_eq!(office.asked.load(Ordering::SeqCst), 2);
     stop.cancel();
     tokio::time::timeout(long, running.join_all()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_deputy_stands_in_for_a_default_agent_who_is_gone_and_our_login_for_both() {
+    let (anna, bernd) = ((1, "anna@example.com"), (2, "bernd@example.com"));
+    let licence = |mut roster: Roster, id: u64, owns: Ownership| {
+        roster.agents.iter_mut().filter(|agent| agent.id == PersonId(id)).for_each(|agent| agent.owns = owns);
+        roster
+    };
+    let both = || roster_of(&[anna, bernd], &[]);
+    let table = [
+        (both(), Some(1), ""),
+        (licence(both(), 1, Ownership::NoGroup), Some(1), ""),
+        (
+            roster_of(&[bernd], &[]),
+            Some(2),
+            "default_agent anna@example.com is no active agent: until then deputy_agent bernd@example.com stands in",
+        ),
+        (
+            licence(both(), 1, Ownership::NoLicence),
+            Some(2),
+            "default_agent anna@example.com is an agent without the licence to own tickets: until then deputy_agent \
+             bernd@example.com stands in",
+        ),
+        (
+            roster_of(&[anna, (3, "Anna@example.com")], &[]),
+            None,
+            "default_agent anna@example.com is no active agent, and deputy_agent bernd@example.com is no active agent; \
+             what is done without an agent is done by our log-in",
+        ),
+    ];
+    let office = Office::default();
+    office.rosters.lock().unwrap().extend(table.iter().map(|(roster, ..)| Ok(roster.clone())));
+    let (directory, _) = directory(office, None);
+    let told = || {
+        let problems = directory.house().matching.problems.clone();
+        problems.iter().map(Problem::to_string).find(|text| text.contains("_agent ")).unwrap_or_default()
+    };
+    let rules = HouseRules {
+        agents: vec![],
+        default_agent: Some("anna@example.com".to_owned()),
+        deputy_agent: Some("bernd@example.com".to_owned()),
+        ..HouseRules::clone(&directory.0.rules())
+    };
+    directory.rules_changed(rules.clone());
+    assert_eq!((directory.default_agent(), told().as_str()), (None, ""), "the CRM was not asked yet");
+    for (roster, expected, problem) in table {
+        directory.refresh().await.unwrap();
+        assert_eq!(directory.default_agent(), expected.map(PersonId), "{roster:?}");
+        assert_eq!(told(), problem, "{roster:?}");
+    }
+    // A reload is in force at once: what the CRM said is known.
+    directory.rules_changed(HouseRules { deputy_agent: None, ..rules.clone() });
+    let alone = "default_agent anna@example.com is no active agent; what is done without an agent is done by our log-in";
+    assert_eq!(told(), alone);
+    directory.rules_changed(HouseRules { default_agent: None, deputy_agent: None, ..rules });
+    assert_eq!((directory.default_agent(), told().as_str()), (None, ""), "nobody asked for one");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::call::{Agent, Extension, PersonId, SourceName};
-use crate::crm::Roster;
+use crate::crm::{Ownership, Roster};
 
 /// Who told of an agent or a group; the first beats the later ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,6 +171,20 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
+    /// The default agent cannot be used, its deputy can.
+    #[error("{who}: until then deputy_agent {deputy} stands in")]
+    DeputyAgent {
+        /// The default agent, and why.
+        who: String,
+        /// The deputy's e-mail address.
+        deputy: String,
+    },
+    /// Neither the default agent nor its deputy can be used.
+    #[error("{who}; what is done without an agent is done by our log-in")]
+    NoDefaultAgent {
+        /// Who, and why.
+        who: String,
+    },
 }
 
 impl Problem {
@@ -183,7 +197,9 @@ impl Problem {
             | Self::NoSuchGroup { .. }
             | Self::SeveralGroups { .. }
             | Self::QueueWithoutGroup { .. }
-            | Self::NoDefaultUser { .. } => false,
+            | Self::NoDefaultUser { .. }
+            | Self::DeputyAgent { .. }
+            | Self::NoDefaultAgent { .. } => false,
         }
     }
 }
@@ -224,6 +240,8 @@ pub fn fold_email(email: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     agents: HashMap<String, Vec<PersonId>>,
+    /// Of agents who cannot own all tickets, which they can.
+    owns: HashMap<PersonId, Ownership>,
     groups: HashMap<String, Vec<(String, u64)>>,
 }
 
@@ -232,6 +250,9 @@ impl Index {
     pub fn of(roster: &Roster) -> Self {
         let mut index = Self::default();
         for agent in &roster.agents {
+            if agent.owns != Ownership::All {
+                index.owns.insert(agent.id, agent.owns);
+            }
             let Some(email) = agent.email.as_deref().map(fold_email).filter(|email| !email.is_empty()) else {
                 continue;
             };
@@ -252,6 +273,11 @@ impl Index {
     /// The agents with this e-mail address.
     pub fn agents(&self, email: &str) -> &[PersonId] {
         self.agents.get(&fold_email(email)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Which tickets the agent can own.
+    pub fn owns(&self, id: PersonId) -> Ownership {
+        self.owns.get(&id).copied().unwrap_or_default()
     }
 
     /// The groups with this name. Of several that differ in case, the one written exactly so.

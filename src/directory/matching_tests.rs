@@ -21,7 +21,12 @@ fn agent(extension: &str, email: &str, name: &str) -> Agent {
 }
 
 fn crm_agent(id: u64, email: &str) -> CrmAgent {
-    CrmAgent { id: PersonId(id), name: format!("Agent {id}"), email: Some(email.to_owned()) }
+    CrmAgent {
+        id: PersonId(id),
+        name: format!("Agent {id}"),
+        email: Some(email.to_owned()),
+        owns: Ownership::All,
+    }
 }
 
 fn crm_group(id: u64, name: &str) -> CrmGroup {

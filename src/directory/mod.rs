@@ -9,7 +9,7 @@ mod house;
 mod matching;
 
 pub use agents_csv::{CsvError, read_agents};
-pub use house::{Directory, House, HouseRules};
+pub use house::{DefaultAgent, Directory, House, HouseRules};
 pub use matching::{
     MatchedAgent, MatchedGroup, Matching, Problem, Told, ToldBy, WantedGroup, fold, match_house,
 };

@@ -118,7 +118,7 @@ fn owed(work: Work) -> Owed {
 }
 
 fn work(call: &str, seq: u32, task: Task) -> Work {
-    Work { call: format!("main/{call}").parse().unwrap(), seq, task, worth_until: None }
+    Work { call: format!("main/{call}").parse().unwrap(), seq, task }
 }
 
 fn create(call: &str) -> Work {
@@ -134,6 +134,9 @@ fn create(call: &str) -> Work {
         priority: None,
         pop: None,
         tells_candidates: false,
+        author: None,
+        for_default_agent: false,
+        reuse_within: 0,
     };
     work(call, 1, Task::CreateTicket(Box::new(draft)))
 }
@@ -244,6 +247,30 @@ async fn asked_to_wait_it_sends_nothing_at_all_and_counts_no_attempt() {
     assert_eq!(seen.len(), 5);
     assert!(seen[1..].iter().all(|one| one.after >= 30 * SECOND && one.after < 31 * SECOND), "{seen:?}");
     assert!(seen.iter().all(|one| one.number == 1 && !one.look_first), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_yet_holds_nobody_else_and_counts_no_attempt() {
+    let asked = AtomicUsize::new(0);
+    let mut house = House::with(8, move |seen| match &*seen.key {
+        "main/1.1#1" if asked.fetch_add(1, Ordering::SeqCst) < 3 => {
+            at_once(Err(DeliveryError::NotYet(10 * SECOND)))
+        }
+        _ => at_once(Ok(())),
+    });
+    house.owe(create("1.1"));
+    let (_, end) = house.outcome().await;
+    assert!(matches!(end, End::Postponed { attempts: 0, .. }), "{end:?}");
+    house.owe(create("1.2"));
+    let (work, _) = house.outcome().await;
+    assert_eq!(work, "main/1.2#1");
+    assert!(house.seen().iter().all(|one| one.after < SECOND), "the other is sent at once");
+    for _ in 0..2 {
+        house.outcome().await;
+    }
+    house.delivered(1).await;
+    let last = house.seen().pop().unwrap();
+    assert!(last.after >= 30 * SECOND && last.number == 1, "{last:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -91,8 +91,6 @@ pub struct OwedRow {
     pub due: Timestamp,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// Until when it is worth doing; `None`: for ever.
-    pub worth_until: Option<Timestamp>,
 }
 
 /// How a piece of work stands.

@@ -1,14 +1,18 @@
 //! ENTRANCE: where call events come from. This file is the door for a new PBX.
 //!
 //! A source is a folder here, a table `[[pbx.…]]` of the config and captures in `fixtures/`. It puts
-//! [`Input`]s into one bounded channel to the desk and knows nothing of what happens to them.
+//! [`Input`]s into one bounded channel to the desk and knows nothing of what happens to them. What the
+//! desk wants of the PBX comes the other way, as [`Order`]s: the only thing that a source ever changes.
 
 pub mod ami;
+mod orders;
 pub mod reconnect;
 
 use jiff::SignedDuration;
 
 use crate::call::{Agent, CallId, Heard, SourceName};
+
+pub use orders::{NotTaken, Order, Orders, orders};
 
 /// What a source tells the desk.
 #[derive(Clone, Debug)]

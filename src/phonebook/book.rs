@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use super::ask::AskCrm;
 use super::normaliser::Normaliser;
 use super::own::{Learned, Own};
-use super::people::{People, Print};
+use super::people::{Owner, People, Print, real_before_placeholders};
 use super::printed::Press;
 use super::store::{Change, Reading, Store, StoreError};
 use crate::call::{E164, Identified, Person, PersonId};
@@ -100,7 +100,7 @@ pub(super) struct Inner {
     pub(super) status: watch::Sender<BookStatus>,
     people: RwLock<People>,
     own: RwLock<Own>,
-    answers: Cache<E164, Arc<[Person]>>,
+    answers: Cache<E164, Arc<[Owner]>>,
 }
 
 /// At most so many answers of searches are kept: a day's callers of a busy house.
@@ -196,12 +196,28 @@ impl PhoneBook {
     /// Remembers what the house did itself: this person has this number now. Known at once and
     /// after a restart, although the CRM's index and export are late.
     pub async fn learn(&self, number: E164, person: Person) {
-        if self.0.people().find(number).iter().any(|known| known.id == person.id)
-            && !self.0.own().is_forgotten(person.id)
-        {
+        self.take_in(number, Owner { person, placeholder: false }).await;
+    }
+
+    /// The same of a user who was made for this number and is nobody yet: whoever else has the number
+    /// goes before.
+    pub async fn learn_placeholder(&self, number: E164, person: Person) {
+        self.take_in(number, Owner { person, placeholder: true }).await;
+    }
+
+    async fn take_in(&self, number: E164, owner: Owner) {
+        let same =
+            |known: &Owner| known.person.id == owner.person.id && known.placeholder == owner.placeholder;
+        let known = self.0.people().find(number).iter().any(same);
+        let outdated = {
+            let own = self.0.own();
+            own.is_forgotten(owner.person.id)
+                || own.find(number).any(|known| known.person.id == owner.person.id && !same(known))
+        };
+        if known && !outdated {
             return;
         }
-        let learned = Learned { person, at: self.0.clock.now() };
+        let learned = Learned { owner, at: self.0.clock.now() };
         self.0.own_mut().learn(number, learned.clone());
         self.0.answers.invalidate(&number).await;
         if let Err(error) = self.0.store.learn(number, &learned).await {
@@ -240,19 +256,21 @@ impl PhoneBook {
 
     /// Own knowledge and the mirror.
     fn known(&self, number: E164) -> Option<Identified> {
-        let mut persons = self.0.people().find(number);
+        let mut owners = self.0.people().find(number);
         let own = self.0.own();
-        persons.retain(|person| !own.is_forgotten(person.id));
-        for person in own.find(number) {
-            if !persons.iter().any(|known| known.id == person.id) {
-                persons.push(person.clone());
-            }
+        owners.retain(|owner| !own.is_forgotten(owner.person.id));
+        for owner in own.find(number) {
+            // What we did ourselves is newer, also about who is a placeholder.
+            owners.retain(|known| known.person.id != owner.person.id);
+            owners.push(owner.clone());
         }
         drop(own);
-        (!persons.is_empty()).then(|| self.verdict(persons))
+        (!owners.is_empty()).then(|| self.verdict(owners))
     }
 
-    fn verdict(&self, mut persons: Vec<Person>) -> Identified {
+    fn verdict(&self, mut owners: Vec<Owner>) -> Identified {
+        real_before_placeholders(&mut owners);
+        let mut persons: Vec<Person> = owners.into_iter().map(|owner| owner.person).collect();
         persons.sort_unstable_by_key(|person| person.id);
         if self.0.rules.several == Several::First {
             persons.truncate(1);
@@ -267,7 +285,7 @@ impl PhoneBook {
 
 impl Inner {
     /// Asks the CRM until it answers or the time is up.
-    async fn search(&self, number: E164) -> Result<Arc<[Person]>, SearchError> {
+    async fn search(&self, number: E164) -> Result<Arc<[Owner]>, SearchError> {
         let mut last = None;
         let asking = async {
             let mut pause = FIRST_PAUSE;
@@ -297,21 +315,21 @@ impl Inner {
     }
 
     /// The search compares ends of numbers only: here they are compared whole.
-    fn comparing(&self, number: E164, hits: Vec<crate::crm::PersonRecord>) -> Arc<[Person]> {
-        let mut found: Vec<Person> = hits
+    fn comparing(&self, number: E164, hits: Vec<crate::crm::PersonRecord>) -> Arc<[Owner]> {
+        let mut found: Vec<Owner> = hits
             .into_iter()
             .filter(|hit| hit.usable)
             .filter(|hit| hit.numbers.iter().any(|text| self.normaliser.numbers(text).contains(&number)))
-            .map(|hit| hit.person)
+            .map(|hit| Owner { person: hit.person, placeholder: hit.placeholder })
             .collect();
-        found.sort_unstable_by_key(|person| person.id);
-        found.dedup_by_key(|person| person.id);
+        found.sort_unstable_by_key(|owner| owner.person.id);
+        found.dedup_by_key(|owner| owner.person.id);
         found.into()
     }
 
     /// An earlier search's answer. `moka` has no reading without `async`, but the future does no
     /// I/O: it is ready at the first poll, or else housekeeping is going on and a miss is no harm.
-    fn answered(&self, number: E164) -> Option<Arc<[Person]>> {
+    fn answered(&self, number: E164) -> Option<Arc<[Owner]>> {
         let mut asking = pin!(self.answers.get(&number));
         match asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => answer,
@@ -319,14 +337,14 @@ impl Inner {
         }
     }
 
-    fn without_forgotten(&self, persons: &[Person]) -> Vec<Person> {
+    fn without_forgotten(&self, owners: &[Owner]) -> Vec<Owner> {
         let own = self.own();
-        persons.iter().filter(|person| !own.is_forgotten(person.id)).cloned().collect()
+        owners.iter().filter(|owner| !own.is_forgotten(owner.person.id)).cloned().collect()
     }
 
     pub(super) async fn drop_answers(&self, about: impl Fn(&Person) -> bool) {
         for (number, answer) in &self.answers {
-            if answer.iter().any(&about) {
+            if answer.iter().any(|owner| about(&owner.person)) {
                 self.answers.invalidate(&*number).await;
             }
         }
@@ -355,12 +373,12 @@ async fn set(store: &Store) -> Result<Press, StoreError> {
     let mut last = None;
     loop {
         let part = store.people(last).await?;
-        let Some((person, _)) = part.last() else {
+        let Some((owner, _)) = part.last() else {
             return Ok(press);
         };
-        last = Some(person.id);
-        for (person, numbers) in part {
-            press.add(&person, numbers.into_iter());
+        last = Some(owner.person.id);
+        for (owner, numbers) in part {
+            press.add(&owner, numbers.into_iter());
         }
     }
 }
@@ -380,8 +398,8 @@ struct Kept {
     not_found: Duration,
 }
 
-impl Expiry<E164, Arc<[Person]>> for Kept {
-    fn expire_after_create(&self, _: &E164, answer: &Arc<[Person]>, _: Instant) -> Option<Duration> {
+impl Expiry<E164, Arc<[Owner]>> for Kept {
+    fn expire_after_create(&self, _: &E164, answer: &Arc<[Owner]>, _: Instant) -> Option<Duration> {
         Some(if answer.is_empty() { self.not_found } else { self.found })
     }
 }

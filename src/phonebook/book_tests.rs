@@ -63,7 +63,7 @@ fn person(id: u64) -> Person {
 
 fn record(id: u64, numbers: &[&str]) -> PersonRecord {
     let numbers = numbers.iter().map(|text| (*text).to_owned()).collect();
-    PersonRecord { person: person(id), numbers, usable: true }
+    PersonRecord { person: person(id), numbers, usable: true, placeholder: false }
 }
 
 fn page(people: Vec<PersonRecord>, cursor: &str, end: bool) -> Result<PeoplePage, CrmError> {
@@ -294,6 +294,32 @@ async fn what_the_house_learned_is_known_at_once_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn somebody_goes_before_who_was_made_for_the_number_wherever_they_are_known_from() {
+    let caller = number("+493023125111");
+    let made = PersonRecord { placeholder: true, ..record(7, &["+493023125111"]) };
+    // From a search.
+    let by_search = House::new().open(&desk(vec![made.clone(), record(8, &["+493023125111"])], vec![])).await;
+    assert_eq!(by_search.identify(caller).await, Identified::One(person(8)));
+    assert_eq!(by_search.find(caller), Some(Identified::One(person(8))));
+    // From the mirror and the house itself, and the same after a restart.
+    let house = House::new();
+    let desk = desk(vec![], vec![page(vec![made], "c1", true)]);
+    let book = house.open(&desk).await;
+    book.learn_placeholder(caller, person(7)).await;
+    assert_eq!(book.find(caller), Some(Identified::One(person(7))), "while it is alone");
+    book.read_page().await.unwrap();
+    assert_eq!(book.find(caller), Some(Identified::One(person(7))), "while it is alone");
+    book.learn(caller, person(8)).await;
+    assert_eq!(book.find(caller), Some(Identified::One(person(8))));
+    drop(book);
+    let book = house.open(&desk).await;
+    assert_eq!(book.find(caller), Some(Identified::One(person(8))));
+    // It was renamed: it is somebody by now.
+    book.learn(caller, person(7)).await;
+    assert_eq!(book.find(caller), Some(Identified::Several(vec![person(7), person(8)])));
+}
+
+#[tokio::test]
 async fn what_was_learned_during_a_search_outweighs_its_answer() {
     let desk = Arc::new(Desk { gate: Some(Semaphore::new(0)), ..Desk::default() });
     let book = House::new().open(&desk).await;
@@ -421,7 +447,7 @@ fn an_answer_is_kept_as_long_as_its_kind_says() {
     let caller = number("+493023125111");
     let now = crate::clock::instant();
     assert_eq!(
-        kept.expire_after_create(&caller, &vec![person(7)].into(), now),
+        kept.expire_after_create(&caller, &vec![Owner { person: person(7), placeholder: false }].into(), now),
         Some(Duration::from_secs(600))
     );
     assert_eq!(kept.expire_after_create(&caller, &vec![].into(), now), Some(Duration::from_secs(60)));
@@ -436,7 +462,7 @@ async fn a_look_up_among_a_million_people_takes_less_than_a_microsecond() {
     let mut press = Press::default();
     for n in 0..1_000_000 {
         let person = Person { id: PersonId(6_000_000_000_000 + n), name: "Katharina Müller".to_owned() };
-        press.add(&person, [nth(n)].into_iter());
+        press.add(&Owner { person, placeholder: false }, [nth(n)].into_iter());
     }
     book.0.people_mut().replace(Print::first(press));
     let rounds = 1_000_000u32;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::book::{Inner, PhoneBook};
+use super::people::Owner;
 use super::store::{Entry, Reading, StoreError};
 use crate::call::PersonId;
 use crate::causes;
@@ -82,9 +83,9 @@ impl PhoneBook {
         {
             let mut people = inner.people_mut();
             let mut own = inner.own_mut();
-            for Entry { person, numbers } in &entries {
-                people.put(person, numbers);
-                gone.extend(own.exported(person.id, numbers, asked));
+            for Entry { owner, numbers } in &entries {
+                people.put(owner, numbers);
+                gone.extend(own.exported(owner.person.id, numbers, asked));
             }
             if page.end {
                 gone.extend(own.age(asked));
@@ -93,7 +94,7 @@ impl PhoneBook {
         if !gone.is_empty() {
             inner.store.unlearn(&gone).await?;
         }
-        let changed: HashSet<PersonId> = entries.iter().map(|entry| entry.person.id).collect();
+        let changed: HashSet<PersonId> = entries.iter().map(|entry| entry.owner.person.id).collect();
         inner.drop_answers(|person| changed.contains(&person.id)).await;
         self.print_if_due(page.end).await;
         let whole = reading.whole;
@@ -164,7 +165,8 @@ impl Inner {
             numbers.sort_unstable();
             numbers.dedup();
         }
-        Some(Entry { person: record.person, numbers })
+        let owner = Owner { person: record.person, placeholder: record.placeholder };
+        Some(Entry { owner, numbers })
     }
 }
 

@@ -9,6 +9,7 @@ use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNum
 
 use super::sent::{LONGEST, Sent, cut, pieces};
 use crate::call::{Caller, E164, Extension, ReadNumber};
+use crate::crm::ReadNumbers;
 
 /// How the house dials: the keys of `[callers]` that tell what a number means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,6 +244,12 @@ impl Normaliser {
 
     fn national(&self, digits: &str) -> Option<E164> {
         parsed(digits, Some(self.region))
+    }
+}
+
+impl ReadNumbers for Normaliser {
+    fn numbers(&self, text: &str) -> Vec<E164> {
+        Self::numbers(self, text)
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::call::{E164, Person, PersonId};
+use super::people::Owner;
+use crate::call::{E164, PersonId};
 
 /// How much later than our own deed a page of the export must have been asked for, to know better
 /// than we do: the minute it withholds, and one for the clocks.
@@ -28,28 +29,28 @@ pub(super) struct Own {
 /// A number that we know a person has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Learned {
-    pub(super) person: Person,
+    pub(super) owner: Owner,
     pub(super) at: Timestamp,
 }
 
 impl Own {
     /// We know that this person has this number.
     pub(super) fn learn(&mut self, number: E164, learned: Learned) {
-        self.forgotten.remove(&learned.person.id);
+        self.forgotten.remove(&learned.owner.person.id);
         let of_number = self.learned.entry(number).or_default();
-        of_number.retain(|other| other.person.id != learned.person.id);
+        of_number.retain(|other| other.owner.person.id != learned.owner.person.id);
         of_number.push(learned);
     }
 
     /// We know that this person is gone.
     pub(super) fn forget(&mut self, id: PersonId, now: Timestamp) {
         self.forgotten.insert(id, now);
-        self.drop_learned(|_, learned| learned.person.id == id);
+        self.drop_learned(|_, learned| learned.owner.person.id == id);
     }
 
     /// Who has the number, as far as we did it ourselves.
-    pub(super) fn find(&self, number: E164) -> impl Iterator<Item = &Person> {
-        self.learned.get(&number).into_iter().flatten().map(|learned| &learned.person)
+    pub(super) fn find(&self, number: E164) -> impl Iterator<Item = &Owner> {
+        self.learned.get(&number).into_iter().flatten().map(|learned| &learned.owner)
     }
 
     /// Whether we know that the person is gone.
@@ -70,7 +71,7 @@ impl Own {
             self.forgotten.remove(&id);
         }
         self.drop_learned(|number, learned| {
-            learned.person.id == id && (numbers.contains(&number) || knows_better(learned.at))
+            learned.owner.person.id == id && (numbers.contains(&number) || knows_better(learned.at))
         })
     }
 
@@ -87,7 +88,7 @@ impl Own {
             of_number.retain(|learned| {
                 let gone = gone(*number, learned);
                 if gone {
-                    dropped.push((*number, learned.person.id));
+                    dropped.push((*number, learned.owner.person.id));
                 }
                 !gone
             });
@@ -100,17 +101,19 @@ impl Own {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Person;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + seconds).unwrap()
     }
 
     fn learned(id: u64, seconds: i64) -> Learned {
-        Learned { person: Person { id: PersonId(id), name: "Caller".to_owned() }, at: at(seconds) }
+        let person = Person { id: PersonId(id), name: "Caller".to_owned() };
+        Learned { owner: Owner { person, placeholder: false }, at: at(seconds) }
     }
 
     fn ids(own: &Own, number: E164) -> Vec<u64> {
-        own.find(number).map(|person| person.id.0).collect()
+        own.find(number).map(|owner| owner.person.id.0).collect()
     }
 
     #[test]

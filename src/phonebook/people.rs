@@ -9,6 +9,22 @@ use std::sync::Arc;
 use super::printed::{Press, Printed};
 use crate::call::{E164, Person, PersonId};
 
+/// Somebody who has a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) person: Person,
+    /// A user made for the number, who is nobody yet.
+    pub(super) placeholder: bool,
+}
+
+/// Whoever is somebody goes before the users that were made for a number: these only stood in for
+/// an owner who was not known. Among placeholders alone nobody goes before.
+pub(super) fn real_before_placeholders(owners: &mut Vec<Owner>) {
+    if owners.iter().any(|owner| !owner.placeholder) {
+        owners.retain(|owner| !owner.placeholder);
+    }
+}
+
 /// People and their numbers.
 #[derive(Debug, Default)]
 pub(super) struct People {
@@ -19,8 +35,8 @@ pub(super) struct People {
     writings: u64,
 }
 
-/// Name and numbers; `None`: the person is gone.
-type Entry = Option<(Box<str>, Box<[E164]>)>;
+/// Name, numbers and whether it is a placeholder; `None`: the person is gone.
+type Entry = Option<(Box<str>, Box<[E164]>, bool)>;
 
 /// What is new about one person.
 #[derive(Clone, Debug)]
@@ -44,27 +60,30 @@ pub(super) struct Print {
 
 impl People {
     /// Everybody who has the number, by id.
-    pub(super) fn find(&self, number: E164) -> Vec<Person> {
+    pub(super) fn find(&self, number: E164) -> Vec<Owner> {
         let mut found = Vec::new();
-        for (id, name) in self.printed.find(number) {
-            if self.slips.is_empty() || !self.slips.contains_key(&id) {
-                found.push(Person { id, name: name.to_owned() });
+        let owner =
+            |id, name: &str, placeholder| Owner { person: Person { id, name: name.to_owned() }, placeholder };
+        for record in self.printed.find(number) {
+            if self.slips.is_empty() || !self.slips.contains_key(&record.id) {
+                found.push(owner(record.id, record.name, record.placeholder));
             }
         }
         for id in self.slip_numbers.get(&number).into_iter().flatten() {
-            if let Some(Slip { entry: Some((name, _)), .. }) = self.slips.get(id) {
-                found.push(Person { id: *id, name: name.to_string() });
+            if let Some(Slip { entry: Some((name, _, placeholder)), .. }) = self.slips.get(id) {
+                found.push(owner(*id, name, *placeholder));
             }
         }
         if found.len() > 1 {
-            found.sort_unstable_by_key(|person| person.id);
+            found.sort_unstable_by_key(|owner| owner.person.id);
         }
         found
     }
 
     /// Puts a person in with these numbers, instead of what was there. Without numbers the person
     /// vanishes.
-    pub(super) fn put(&mut self, person: &Person, numbers: &[E164]) {
+    pub(super) fn put(&mut self, owner: &Owner, numbers: &[E164]) {
+        let Owner { person, placeholder } = owner;
         self.take_slip(person.id);
         if numbers.is_empty() {
             self.hide(person.id);
@@ -76,7 +95,7 @@ impl People {
                 ids.push(person.id);
             }
         }
-        let entry = Some((person.name.as_str().into(), numbers.into()));
+        let entry = Some((person.name.as_str().into(), numbers.into(), *placeholder));
         self.writings += 1;
         self.slips.insert(person.id, Slip { entry, writing: self.writings });
     }
@@ -94,7 +113,7 @@ impl People {
     }
 
     fn take_slip(&mut self, id: PersonId) {
-        let Some(Slip { entry: Some((_, numbers)), .. }) = self.slips.remove(&id) else {
+        let Some(Slip { entry: Some((_, numbers, _)), .. }) = self.slips.remove(&id) else {
             return;
         };
         for number in &numbers {
@@ -143,8 +162,9 @@ impl Manuscript {
         let mut press = Press::default();
         press.add_all(&self.printed, |id| self.slips.contains_key(&id));
         for (id, slip) in self.slips {
-            if let Some((name, numbers)) = slip.entry {
-                press.add(&Person { id, name: name.into() }, numbers.iter().copied());
+            if let Some((name, numbers, placeholder)) = slip.entry {
+                let owner = Owner { person: Person { id, name: name.into() }, placeholder };
+                press.add(&owner, numbers.iter().copied());
             }
         }
         Print { printed: press.print(), writings: self.writings }
@@ -175,8 +195,29 @@ mod tests {
         E164::from_digits(digits).unwrap()
     }
 
-    fn person(id: u64, name: &str) -> Person {
-        Person { id: PersonId(id), name: name.to_owned() }
+    /// Every third is a placeholder: the mark goes the same ways as the name.
+    fn person(id: u64, name: &str) -> Owner {
+        Owner {
+            person: Person { id: PersonId(id), name: name.to_owned() },
+            placeholder: id.is_multiple_of(3),
+        }
+    }
+
+    #[test]
+    fn somebody_goes_before_who_was_made_for_the_number() {
+        let owner = |id, placeholder| Owner { placeholder, ..person(id, "P") };
+        for (owners, left) in [
+            (vec![], vec![]),
+            (vec![owner(1, true)], vec![1]),
+            (vec![owner(1, true), owner(2, true)], vec![1, 2]),
+            (vec![owner(1, true), owner(2, false)], vec![2]),
+            (vec![owner(1, false), owner(2, true), owner(3, false)], vec![1, 3]),
+        ] {
+            let mut owners = owners;
+            real_before_placeholders(&mut owners);
+            let ids: Vec<u64> = owners.iter().map(|owner| owner.person.id.0).collect();
+            assert_eq!(ids, left);
+        }
     }
 
     fn print(people: &mut People) {
@@ -263,7 +304,7 @@ mod tests {
                 }
                 table.retain(|_, numbers| !numbers.is_empty());
                 for digits in 4930100..4930110 {
-                    let expected: Vec<Person> = table
+                    let expected: Vec<Owner> = table
                         .iter()
                         .filter(|(_, numbers)| numbers.contains(&digits))
                         .map(|(id, _)| person(*id, &format!("P{id}")))

@@ -5,13 +5,15 @@
 //! book is a hash table: a number and its owner's place stand in one cache line, id and name of the
 //! owner in the next. With one number and a name of 17 bytes a person costs 45 bytes.
 
-use crate::call::{E164, Person, PersonId};
+use super::people::Owner;
+use crate::call::{E164, PersonId};
 
 /// People and numbers, never changed.
 #[derive(Debug, Default)]
 pub(super) struct Printed {
     lines: Box<[Line]>,
-    /// Persons one after the other: id (8 bytes), length of the name (2 bytes), name.
+    /// Persons one after the other: id (8 bytes), length of the name (2 bytes, the upper bit marks a
+    /// placeholder), name.
     persons: Box<[u8]>,
     people: usize,
     numbers: usize,
@@ -39,8 +41,8 @@ fn home(digits: u64, lines: usize) -> usize {
 }
 
 impl Printed {
-    /// Ids and names of all who have the number.
-    pub(super) fn find(&self, number: E164) -> impl Iterator<Item = (PersonId, &str)> {
+    /// All who have the number.
+    pub(super) fn find(&self, number: E164) -> impl Iterator<Item = Record<'_>> {
         let digits = number.digits();
         let mut line = if self.lines.is_empty() { 0 } else { home(digits, self.lines.len()) };
         let mut row = 0;
@@ -90,28 +92,44 @@ impl Printed {
         self.lines.iter().flat_map(in_line).filter(|(number, _)| *number != EMPTY)
     }
 
-    fn person(&self, place: u32) -> (PersonId, &str) {
+    fn person(&self, place: u32) -> Record<'_> {
         let record = &self.persons[place as usize..];
         let (id, record) = record.split_first_chunk().expect("an owner is a place in `persons`");
         let (length, record) = record.split_first_chunk().expect("a record is whole");
-        let name = &record[..usize::from(u16::from_le_bytes(*length))];
-        (PersonId(u64::from_le_bytes(*id)), std::str::from_utf8(name).unwrap_or_default())
+        let length = u16::from_le_bytes(*length);
+        let name = &record[..usize::from(length & !PLACEHOLDER)];
+        Record {
+            id: PersonId(u64::from_le_bytes(*id)),
+            name: std::str::from_utf8(name).unwrap_or_default(),
+            placeholder: length & PLACEHOLDER != 0,
+        }
     }
 
     /// All persons with their places.
-    fn persons(&self) -> impl Iterator<Item = (u32, PersonId, &str)> {
+    fn persons(&self) -> impl Iterator<Item = (u32, Record<'_>)> {
         let mut place = 0;
         std::iter::from_fn(move || {
             if place >= self.persons.len() {
                 return None;
             }
             let this = u32::try_from(place).ok()?;
-            let (id, name) = self.person(this);
-            place += RECORD + name.len();
-            Some((this, id, name))
+            let record = self.person(this);
+            place += RECORD + record.name.len();
+            Some((this, record))
         })
     }
 }
+
+/// A person in the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record<'a> {
+    pub(super) id: PersonId,
+    pub(super) name: &'a str,
+    pub(super) placeholder: bool,
+}
+
+/// The bit of a name's length that marks a placeholder.
+const PLACEHOLDER: u16 = 1 << 15;
 
 /// Bytes of a record without the name.
 const RECORD: usize = 10;
@@ -126,8 +144,10 @@ pub(super) struct Press {
 
 impl Press {
     /// Sets one person.
-    pub(super) fn add(&mut self, person: &Person, numbers: impl Iterator<Item = E164>) {
-        if let Some(place) = self.set(person.id, &person.name) {
+    pub(super) fn add(&mut self, owner: &Owner, numbers: impl Iterator<Item = E164>) {
+        let Owner { person, placeholder } = owner;
+        let record = Record { id: person.id, name: &person.name, placeholder: *placeholder };
+        if let Some(place) = self.set(record) {
             self.rows.extend(numbers.map(|number| (number.digits(), place)));
         }
     }
@@ -136,9 +156,9 @@ impl Press {
     pub(super) fn add_all(&mut self, book: &Printed, is_hidden: impl Fn(PersonId) -> bool) {
         // Both columns are in order, because persons are copied in order.
         let mut moved: Vec<(u32, u32)> = Vec::with_capacity(book.people);
-        for (old, id, name) in book.persons() {
-            if !is_hidden(id)
-                && let Some(new) = self.set(id, name)
+        for (old, record) in book.persons() {
+            if !is_hidden(record.id)
+                && let Some(new) = self.set(record)
             {
                 moved.push((old, new));
             }
@@ -151,15 +171,16 @@ impl Press {
     }
 
     /// `None` when 4 GiB are full, which takes a hundred million people.
-    fn set(&mut self, id: PersonId, name: &str) -> Option<u32> {
+    fn set(&mut self, Record { id, name, placeholder }: Record<'_>) -> Option<u32> {
         let place = u32::try_from(self.persons.len()).ok()?;
-        let mut end = name.len().min(u16::MAX.into());
+        let mut end = name.len().min(usize::from(PLACEHOLDER - 1));
         while !name.is_char_boundary(end) {
             end -= 1;
         }
         let name = &name[..end];
         self.persons.extend(id.0.to_le_bytes());
-        self.persons.extend(u16::try_from(end).ok()?.to_le_bytes());
+        let mark = if placeholder { PLACEHOLDER } else { 0 };
+        self.persons.extend((u16::try_from(end).ok()? | mark).to_le_bytes());
         self.persons.extend(name.as_bytes());
         self.people += 1;
         Some(place)
@@ -189,13 +210,14 @@ impl Press {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Person;
 
     fn number(digits: u64) -> E164 {
         E164::from_digits(digits).unwrap()
     }
 
-    fn person(id: u64, name: &str) -> Person {
-        Person { id: PersonId(id), name: name.to_owned() }
+    fn person(id: u64, name: &str) -> Owner {
+        Owner { person: Person { id: PersonId(id), name: name.to_owned() }, placeholder: id % 2 == 1 }
     }
 
     #[test]
@@ -252,8 +274,9 @@ mod tests {
         press.add(&person(1, &format!("x{}", "ü".repeat(40_000))), [number(4930100)].into_iter());
         press.add(&person(2, "Next"), [number(4930101)].into_iter());
         let book = press.print();
-        let (id, name) = book.find(number(4930100)).next().unwrap();
-        assert_eq!((id, name.len()), (PersonId(1), 65_535));
-        assert_eq!(book.find(number(4930101)).next(), Some((PersonId(2), "Next")));
+        let long = book.find(number(4930100)).next().unwrap();
+        assert_eq!((long.id, long.name.len(), long.placeholder), (PersonId(1), 32_767, true));
+        let next = Record { id: PersonId(2), name: "Next", placeholder: false };
+        assert_eq!(book.find(number(4930101)).next(), Some(next));
     }
 }

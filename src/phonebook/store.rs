@@ -15,21 +15,34 @@ use sqlx::sqlite::{
 use sqlx::{Row, SqliteConnection};
 
 use super::own::Learned;
+use super::people::Owner;
 use crate::call::{E164, Person, PersonId};
 
 /// The version of the tables. Another one in the file means: begin anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
-    CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL, numbers TEXT NOT NULL) STRICT;
+    CREATE TABLE person (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, numbers TEXT NOT NULL, placeholder INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
     CREATE TABLE learned (
         number INTEGER NOT NULL, person INTEGER NOT NULL, name TEXT NOT NULL, at_second INTEGER NOT NULL,
+        placeholder INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (number, person)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE reading (
         one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint TEXT NOT NULL, cursor TEXT, whole INTEGER NOT NULL
     ) STRICT;
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
+";
+
+/// Version 1 did not know who is a placeholder: everybody is read anew, what was learned stays.
+const FROM_1: &str = "
+    ALTER TABLE person ADD COLUMN placeholder INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE learned ADD COLUMN placeholder INTEGER NOT NULL DEFAULT 0;
+    DELETE FROM person;
+    UPDATE reading SET cursor = NULL, whole = 0;
+    PRAGMA user_version = 2;
 ";
 
 /// The file did not do what it must.
@@ -75,7 +88,7 @@ pub(super) struct Reading {
 /// A person of a page, numbers read; none means that the person is no caller.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) person: Person,
+    pub(super) owner: Owner,
     pub(super) numbers: Vec<E164>,
 }
 
@@ -112,9 +125,10 @@ impl Store {
                     .await
                     .map_err(open)?;
             }
-            0 => {
+            0 | 1 => {
                 let mut begun = pool.begin().await.map_err(open)?;
-                sqlx::raw_sql(TABLES).execute(&mut *begun).await.map_err(open)?;
+                let steps = if version == 0 { TABLES } else { FROM_1 };
+                sqlx::raw_sql(steps).execute(&mut *begun).await.map_err(open)?;
                 begun.commit().await.map_err(open)?;
             }
             _ => {
@@ -158,30 +172,34 @@ impl Store {
     pub(super) async fn people(
         &self,
         after: Option<PersonId>,
-    ) -> Result<Vec<(Person, Vec<E164>)>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, numbers FROM person WHERE id > ? ORDER BY id LIMIT 10000")
-            .bind(after.map_or(-1, |id| id.0.cast_signed()))
-            .fetch_all(&self.pool)
-            .await?;
+    ) -> Result<Vec<(Owner, Vec<E164>)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, name, numbers, placeholder FROM person WHERE id > ? ORDER BY id LIMIT 10000",
+        )
+        .bind(after.map_or(-1, |id| id.0.cast_signed()))
+        .fetch_all(&self.pool)
+        .await?;
         let read = |row: SqliteRow| -> Result<_, sqlx::Error> {
             let numbers: &str = row.try_get(2)?;
             let numbers = numbers.split(' ').filter_map(|digits| E164::from_digits(digits.parse().ok()?));
-            Ok((Person { id: id(row.try_get(0)?), name: row.try_get(1)? }, numbers.collect()))
+            let person = Person { id: id(row.try_get(0)?), name: row.try_get(1)? };
+            Ok((Owner { person, placeholder: row.try_get(3)? }, numbers.collect()))
         };
         Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)
     }
 
     /// What the house learned itself.
     pub(super) async fn learned(&self) -> Result<Vec<(E164, Learned)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT number, person, name, at_second FROM learned").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT number, person, name, at_second, placeholder FROM learned")
+            .fetch_all(&self.pool)
+            .await?;
         let mut learned = Vec::with_capacity(rows.len());
         for row in rows {
             let number = u64::try_from(row.try_get::<i64, _>(0)?).ok().and_then(E164::from_digits);
             let at = Timestamp::from_second(row.try_get(3)?);
             if let (Some(number), Ok(at)) = (number, at) {
                 let person = Person { id: id(row.try_get(1)?), name: row.try_get(2)? };
-                learned.push((number, Learned { person, at }));
+                learned.push((number, Learned { owner: Owner { person, placeholder: row.try_get(4)? }, at }));
             }
         }
         Ok(learned)
@@ -195,17 +213,18 @@ impl Store {
     ) -> Result<Change, StoreError> {
         let mut begun = self.pool.begin().await?;
         let mut change = Change::default();
-        for Entry { person, numbers } in entries {
+        for Entry { owner: Owner { person, placeholder }, numbers } in entries {
             change.less(take_person(&mut begun, person.id).await?);
             if numbers.is_empty() {
                 continue;
             }
             change.more(numbers.len());
             let numbers: Vec<String> = numbers.iter().map(|number| number.digits().to_string()).collect();
-            sqlx::query("INSERT INTO person (id, name, numbers) VALUES (?, ?, ?)")
+            sqlx::query("INSERT INTO person (id, name, numbers, placeholder) VALUES (?, ?, ?, ?)")
                 .bind(person.id.0.cast_signed())
                 .bind(&person.name)
                 .bind(numbers.join(" "))
+                .bind(*placeholder)
                 .execute(&mut *begun)
                 .await?;
         }
@@ -220,11 +239,12 @@ impl Store {
 
     /// Remembers that a person has a number.
     pub(super) async fn learn(&self, number: E164, learned: &Learned) -> Result<(), StoreError> {
-        sqlx::query("INSERT OR REPLACE INTO learned (number, person, name, at_second) VALUES (?, ?, ?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO learned (number, person, name, at_second, placeholder) VALUES (?, ?, ?, ?, ?)")
             .bind(number.digits().cast_signed())
-            .bind(learned.person.id.0.cast_signed())
-            .bind(&learned.person.name)
+            .bind(learned.owner.person.id.0.cast_signed())
+            .bind(&learned.owner.person.name)
             .bind(learned.at.as_second())
+            .bind(learned.owner.placeholder)
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -335,7 +355,8 @@ mod tests {
 
     fn entry(id: u64, name: &str, numbers: &[u64]) -> Entry {
         let numbers = numbers.iter().map(|digits| E164::from_digits(*digits).unwrap()).collect();
-        Entry { person: Person { id: PersonId(id), name: name.to_owned() }, numbers }
+        let person = Person { id: PersonId(id), name: name.to_owned() };
+        Entry { owner: Owner { person, placeholder: id % 2 == 1 }, numbers }
     }
 
     fn reading(cursor: &str, whole: bool) -> Reading {
@@ -360,7 +381,8 @@ mod tests {
         assert_eq!(store.reading().await.unwrap(), reading("c2", true));
         let people = store.people(None).await.unwrap();
         assert_eq!(people.len(), 1);
-        assert_eq!(people[0].0, page[0].person);
+        assert_eq!(people[0].0, page[0].owner);
+        assert!(people[0].0.placeholder);
         assert_eq!(people[0].1, page[0].numbers);
     }
 
@@ -395,7 +417,7 @@ mod tests {
         store.write_page(&[entry(7, "Weber", &[4930111])], &reading("c1", true)).await.unwrap();
         let number = E164::from_digits(4930222).unwrap();
         let learned = Learned {
-            person: entry(8, "New", &[]).person,
+            owner: Owner { placeholder: true, ..entry(8, "New", &[]).owner },
             at: Timestamp::from_second(1_795_000_000).unwrap(),
         };
         store.learn(number, &learned).await.unwrap();
@@ -407,6 +429,31 @@ mod tests {
         assert_eq!(store.learned().await.unwrap(), [(number, learned)]);
         store.unlearn(&[(number, PersonId(8))]).await.unwrap();
         assert_eq!(store.learned().await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_version_is_read_anew_but_keeps_what_the_house_learned() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("phonebook.db");
+        let old = TABLES
+            .replace(", placeholder INTEGER NOT NULL DEFAULT 0\n", "\n")
+            .replace("        placeholder INTEGER NOT NULL DEFAULT 0,\n", "")
+            .replace("user_version = 2", "user_version = 1");
+        assert!(!old.contains("placeholder"), "{old}");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(old)).execute(&pool).await.unwrap();
+        let rows = "INSERT INTO person VALUES (7, 'Weber', '4930111');
+            INSERT INTO learned VALUES (4930222, 8, 'New', 1795000000);
+            INSERT INTO reading VALUES (1, 'rules', 'c1', 1);";
+        sqlx::raw_sql(rows).execute(&pool).await.unwrap();
+        pool.close().await;
+        let store = Store::open(&path, "rules").await.unwrap();
+        assert_eq!(store.reading().await.unwrap(), Reading::default());
+        assert!(store.people(None).await.unwrap().is_empty());
+        let learned = store.learned().await.unwrap();
+        assert_eq!((learned.len(), learned[0].1.owner.person.id), (1, PersonId(8)));
+        assert!(!learned[0].1.owner.placeholder);
     }
 
     #[tokio::test]

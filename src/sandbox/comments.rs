@@ -199,6 +199,22 @@ pub(super) fn audit(
     audit
 }
 
+/// Keeps the wish's `metadata` with its audit and comments, as `metadata.custom`.
+pub(super) fn mark(world: &mut World, ticket: u64, mut audit: Value, metadata: &Value) -> Value {
+    if audit.is_null() || !metadata.is_object() {
+        return audit;
+    }
+    audit["metadata"]["custom"] = metadata.clone();
+    if let Some(ticket) = world.tickets.get_mut(&ticket) {
+        let stored = ticket.audits.iter_mut().filter(|stored| stored["id"] == audit["id"]);
+        let said = ticket.comments.iter_mut().filter(|comment| comment["audit_id"] == audit["id"]);
+        for record in stored.chain(said) {
+            record["metadata"]["custom"] = metadata.clone();
+        }
+    }
+    audit
+}
+
 /// `GET /tickets/{id}/comments`.
 pub(super) fn list(world: &mut World, visit: &Visit<'_>) -> Outcome {
     let ticket = tickets::present(world, visit.number(0))?;

@@ -135,6 +135,7 @@ pub(super) fn file(
             ticket.comments.first().and_then(|c| c["body"].as_str()).unwrap_or("").to_owned();
     }
     let audit = comments::audit(world, id, author, said, &nothing, &fields, now);
+    let audit = comments::mark(world, id, audit, &wish["metadata"]);
     world.list_ticket(id, now);
     Ok((id, audit))
 }
@@ -223,7 +224,7 @@ pub(super) fn update(world: &mut World, visit: &Visit<'_>) -> Outcome {
         }
         let audit = comments::audit(world, id, author, said, &fields_before, &fields_after, now);
         world.list_ticket(id, now);
-        audit
+        comments::mark(world, id, audit, &wish["metadata"])
     };
     let shown = world.ticket_json(&world.tickets[&id]);
     let mut body = json!({"ticket": shown});

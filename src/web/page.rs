@@ -67,6 +67,13 @@ fn state(html: &mut String, snapshot: &Snapshot) {
     if let Some(error) = &snapshot.journal_error {
         let _ = write!(html, "<p class=bad>The journal cannot be written: {}</p>", Text(error));
     }
+    if let Some(reason) = &snapshot.reload_refused {
+        let text = Text(reason);
+        let _ = write!(
+            html,
+            "<p class=bad>The config was read again and is refused; the old settings go on. {text}</p>"
+        );
+    }
     let calls = &snapshot.calls;
     let _ = write!(
         html,

@@ -71,6 +71,12 @@ impl Account {
         (comment["body"].as_str().unwrap().to_owned(), comment["public"].as_bool().unwrap())
     }
 
+    /// How many comments a ticket has.
+    pub fn comments(&self, id: u64) -> usize {
+        let ticket = self.list("tickets").iter().find(|ticket| ticket["id"] == id).unwrap();
+        ticket["comments"].as_array().unwrap().len()
+    }
+
     /// Requests of the API from the `skip`th on, the token endpoint left out.
     pub fn requests(&self, skip: usize) -> Vec<String> {
         let lines = self.list("requests").iter().skip(skip).map(|request| {

@@ -34,6 +34,8 @@ pub struct Plan {
     pub username: &'static str,
     /// `[callers] unknown`.
     pub unknown: &'static str,
+    /// More keys of `[crm.zendesk]`.
+    pub zendesk: &'static str,
     /// The groups and agents of the config.
     pub config: &'static str,
 }
@@ -151,6 +153,41 @@ impl House {
         id
     }
 
+    /// Nobody answered the call in `group`, which wants a ticket for that: waits until it stands,
+    /// with `agent`, and opens nowhere.
+    pub async fn expect_missed(
+        &mut self,
+        truth: &Truth,
+        requester: &str,
+        group: &'static str,
+        agent: &str,
+    ) -> u64 {
+        assert_eq!(truth.answered_by(), None);
+        let ticket = Ticket {
+            requester: requester.to_owned(),
+            assignee: agent.to_owned(),
+            group: crm_group(group, "").to_owned(),
+            opened_at: Vec::new(),
+        };
+        let id = self.ticket_of(truth.uniqueid(), &ticket).await;
+        self.seen.push(Seen { truth: truth.clone(), what: What::Ticket { id, group, ticket } });
+        id
+    }
+
+    /// An agent gives the ticket to this person, in the browser.
+    pub fn give(&mut self, ticket: u64, person: &str) {
+        let state = self.sandbox.state();
+        let users = state["users"].as_array().unwrap();
+        let user = &users.iter().find(|user| user["name"] == person).unwrap()["id"];
+        let body = serde_json::json!({"ticket": {"requester_id": user}});
+        self.sandbox.as_agent("PUT", &format!("/tickets/{ticket}"), body).unwrap();
+        let given = self.seen.iter_mut().find_map(|seen| match &mut seen.what {
+            What::Ticket { id, ticket: told, .. } if *id == ticket => Some(told),
+            _ => None,
+        });
+        person.clone_into(&mut given.unwrap().requester);
+    }
+
     /// The call came to `group` and nobody answered it: waits until it is listed so.
     pub async fn expect_no_ticket(&mut self, truth: &Truth, group: &'static str) {
         let call = format!("main/{}", truth.uniqueid());
@@ -173,7 +210,7 @@ impl House {
     }
 
     /// Ends the daemon and holds everything that was made against what was expected. `new` are the
-    /// people that must be new since calls are served, with their numbers.
+    /// people that must be new since calls are served, or whose number is new, with their numbers.
     pub async fn close(mut self, new: &[(&str, &str)]) {
         self.daemon.rests().await;
         let listed = self.daemon.calls();
@@ -287,7 +324,7 @@ fn name_of(extension: &str) -> String {
 fn crm_group(group: &str, agent: &str) -> &'static str {
     match (group, agent) {
         (_, "204") => "Backoffice",
-        ("support", _) => "Support",
+        ("support" | "counter", _) => "Support",
         ("sales", _) => "Sales",
         (other, _) => panic!("no group {other}"),
     }
@@ -295,6 +332,7 @@ fn crm_group(group: &str, agent: &str) -> &'static str {
 
 fn people(before: &Account, new: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
     let mut people = before.people();
+    people.retain(|(name, _)| new.iter().all(|(own, _)| own != name));
     people.extend(new.iter().map(|(name, phone)| ((*name).to_owned(), Some((*phone).to_owned()))));
     people.sort();
     people
@@ -316,6 +354,11 @@ fn seed() -> Seed {
         let user: SeedUser = serde_json::from_str(&user).unwrap();
         seed.users.push(user);
     }
+    // Whose number nobody has written down yet.
+    for (name, email) in [("Weiter Leer", "weiter@example.org"), ("Rita Leer", "rita@example.org")] {
+        let user = format!(r#"{{"name": "{name}", "email": "{email}"}}"#);
+        seed.users.push(serde_json::from_str(&user).unwrap());
+    }
     seed
 }
 
@@ -336,6 +379,7 @@ secret = "ringdesk-secret"
 url = "{url}"
 client_id = "ringdesk"
 client_secret = "sandbox-secret"
+{zendesk}
 
 [callers]
 country = "DE"
@@ -352,6 +396,7 @@ url = "sqlite:{folder}/journal.db"
         username = plan.username,
         url = sandbox.url(),
         unknown = plan.unknown,
+        zendesk = plan.zendesk,
         folder = folder.display(),
         config = plan.config,
     )

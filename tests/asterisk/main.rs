@@ -8,11 +8,14 @@
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
 mod account;
+mod after;
 mod daemon;
 mod house;
 mod http;
 mod link;
+mod recorded;
 mod rig;
+mod sound;
 
 use std::time::Duration;
 
@@ -74,6 +77,7 @@ async fn with_asterisk_22_every_answered_call_has_one_ticket() {
             plain("22", "ringdesk-dialplan"),
             // … and the one of the manual does not: the ring group is shown by `channelvars`.
             freepbx("22", &["--dialplan", "freepbx", "--channelvars", "NODEST"], "ringdesk"),
+            after::what_follows_a_call("22"),
         );
     }
 }
@@ -86,7 +90,7 @@ async fn with_asterisk_16_every_answered_call_has_one_ticket() {
 }
 
 async fn plain(version: &'static str, username: &'static str) {
-    let plan = Plan { version, rig: &[], username, unknown: "default_user", config: PLAIN };
+    let plan = Plan { version, rig: &[], username, unknown: "default_user", zendesk: "", config: PLAIN };
     let mut house = House::open(&plan).await;
     a_known_caller_costs_one_request(&mut house).await;
     unknown_callers_go_to_the_default_user(&mut house).await;
@@ -103,7 +107,7 @@ async fn plain(version: &'static str, username: &'static str) {
 }
 
 async fn freepbx(version: &'static str, rig: &'static [&'static str], username: &'static str) {
-    let plan = Plan { version, rig, username, unknown: "new_user", config: FREEPBX };
+    let plan = Plan { version, rig, username, unknown: "new_user", zendesk: "", config: FREEPBX };
     let mut house = House::open(&plan).await;
     a_known_caller_costs_one_request(&mut house).await;
 

@@ -49,6 +49,11 @@ impl Rig {
         Self { folder: folder.to_owned(), ami_port }
     }
 
+    /// Where all its files lie: recordings in `spool/monitor`, messages in `spool/voicemail`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The port of its manager interface.
     pub fn ami_port(&self) -> u16 {
         self.ami_port

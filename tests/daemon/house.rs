@@ -37,6 +37,11 @@ pub struct House {
     /// More keys of `[crm.zendesk]`.
     pub zendesk: &'static str,
     pub wrap_up: &'static str,
+    pub phone_fields: &'static str,
+    /// More keys of `[ticket]`.
+    pub ticket: &'static str,
+    /// More tables.
+    pub tables: &'static str,
 }
 
 impl House {
@@ -54,6 +59,9 @@ impl House {
             callers: "",
             zendesk: "",
             wrap_up: "1s",
+            phone_fields: r#"["phone", "user_fields.phone_2", "user_fields.mobile", "identity"]"#,
+            ticket: "",
+            tables: "",
         }
     }
 
@@ -81,8 +89,13 @@ client_secret = "sandbox-secret"
 country = "DE"
 area_code = "30"
 default_user = "telephone@example.com"
-phone_fields = ["phone", "user_fields.phone_2", "user_fields.mobile", "identity"]
+phone_fields = {phone_fields}
 {callers}
+
+[ticket]
+{ticket}
+
+{tables}
 
 [journal]
 url = "sqlite:{journal}"
@@ -94,6 +107,9 @@ listen = "127.0.0.1:0"
             url = self.sandbox.url(),
             zendesk = self.zendesk,
             callers = self.callers,
+            ticket = self.ticket,
+            phone_fields = self.phone_fields,
+            tables = self.tables,
             journal = self.journal().display(),
         );
         let wrap_up = self.wrap_up;
@@ -144,6 +160,36 @@ listen = "127.0.0.1:0"
             );
         }
         self.tickets()
+    }
+
+    /// Waits until no call is up or kept and nothing is owed: what follows the calls is done.
+    pub async fn over(&self, daemon: &Daemon, count: usize) -> Vec<Ticket> {
+        self.settled(daemon, count).await;
+        until("the end of all calls", || {
+            let calls = daemon.status().desk.borrow().clone();
+            calls.up + calls.ended == 0 && daemon.status().load.borrow().owed == 0
+        })
+        .await;
+        self.tickets()
+    }
+
+    /// What an agent does in the browser.
+    pub fn agent(&self, method: &str, path: &str, body: Value) -> Value {
+        self.sandbox.as_agent(method, path, body).unwrap()
+    }
+
+    /// The user of this name.
+    pub fn user(&self, name: &str) -> Value {
+        let state = self.sandbox.state();
+        let users = state["users"].as_array().unwrap();
+        users.iter().find(|user| user["name"] == name).unwrap_or_else(|| panic!("no user {name}")).clone()
+    }
+
+    /// The ticket as the sandbox has it.
+    pub fn raw_ticket(&self, id: u64) -> Value {
+        let state = self.sandbox.state();
+        let tickets = state["tickets"].as_array().unwrap();
+        tickets.iter().find(|ticket| ticket["id"] == id).unwrap().clone()
     }
 
     /// The requests of the API from the `from`th on; the log-in's and the mirror's left out.

@@ -8,10 +8,12 @@
     reason = "the stage is no part of the daemon: it has its own clock and tasks"
 )]
 
+mod after;
 mod callers;
 mod captures;
 mod deaths;
 mod house;
+mod missed;
 mod outages;
 mod process;
 mod switchboard;

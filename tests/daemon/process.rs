@@ -3,7 +3,7 @@
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use ringdesk::sandbox::Options;
+use ringdesk::sandbox::{Options, Seed, SeedClient};
 use serde_json::Value;
 
 use crate::house::*;
@@ -183,6 +183,65 @@ async fn sighup_takes_the_new_config_and_refuses_a_wrong_one() {
 }
 
 #[tokio::test]
+async fn a_new_login_is_proven_before_a_reload_takes_it() {
+    let mut seed = Seed::house();
+    seed.oauth_clients.push(SeedClient {
+        client_id: "second".to_owned(),
+        client_secret: "sandbox-secret-2".to_owned(),
+        user: ANNA.to_owned(),
+        ..seed.oauth_clients[0].clone()
+    });
+    let house = House::with(Options { seed, ..Options::default() }).await;
+    let mut program = Program::start(&house, "first", as_it_is);
+    program.serves().await;
+    let file = house.folder.path().join("first.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = text.replace("[ticket]", "[ticket]\nsubject = \"The other text\"");
+    let stands = async |program: &Program| -> Value {
+        serde_json::from_str(&program.get("/status.json").await.unwrap().1).unwrap()
+    };
+    let refused = "the new log-in of the CRM is refused, and the old settings go on";
+    let login = |id: &str, secret: &str| {
+        other.replace("id = \"ringdesk\"", &format!("id = \"{id}\"")).replace("sandbox-secret", secret)
+    };
+
+    std::fs::write(&file, login("ringdesk", "not the right one")).unwrap();
+    program.signal("HUP");
+    program.says(refused).await;
+    assert!(program.log().contains("check client_id, client_secret and scope"), "{}", program.log());
+    let status = stands(&program).await;
+    assert!(status["reload_refused"].as_str().unwrap().contains(refused), "{status}");
+    assert_eq!(status["crm"]["login"], "proven", "the old one is");
+    assert!(program.get("/").await.unwrap().1.contains("the old settings go on"));
+
+    std::fs::write(&file, login("ringdesk", "")).unwrap();
+    program.signal("HUP");
+    program.says("client_secret: it is empty").await;
+
+    house.sandbox.set_fault("503", "always").unwrap();
+    std::fs::write(&file, login("second", "sandbox-secret-2")).unwrap();
+    program.signal("HUP");
+    program.says("cannot be proven now, and the old settings go on").await;
+    house.sandbox.set_fault("503", "off").unwrap();
+
+    house.board.play(&Tape::of(QUEUE, SHORT).0).await;
+    until("a ticket", || house.tickets().len() == 1).await;
+    assert_ne!(house.tickets()[0].subject, "The other text", "nothing of a refused file is in force");
+
+    program.signal("HUP");
+    program.says("the new log-in of the CRM is in force").await;
+    program.says("is in force").await;
+    let status = stands(&program).await;
+    assert_eq!((&status["reload_refused"], &status["crm"]["login"]), (&Value::Null, &"proven".into()));
+    assert_eq!(status["crm"]["detail"], "Anna Weber (agent)", "{status}");
+    house.board.play(&Tape::of(QUEUE, SHORT).0.with("1795292763.", "1795299999.")).await;
+    until("a ticket", || house.tickets().len() == 2).await;
+    assert_eq!(house.tickets()[1].subject, "The other text");
+    assert!(!program.log().contains("not the right one"));
+    program.is_discreet();
+}
+
+#[tokio::test]
 async fn a_wrong_secret_of_zendesk_is_said_with_the_way_out_and_calls_are_kept() {
     let house = House::new().await;
     let program = Program::start(&house, "first", |text| text.replace("sandbox-secret", "not the right one"));
@@ -255,4 +314,29 @@ async fn health_metrics_status_and_page_are_served_and_tell_no_numbers() {
     let metrics = program.get("/metrics").await.unwrap().1;
     assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
     assert!(metrics.contains("ringdesk_tickets_total 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn who_cannot_own_what_is_done_without_an_agent_is_said_by_doctor_and_status() {
+    let house = House {
+        zendesk: "default_agent = \"gone@example.com\"\ndeputy_agent = \"anna.weber@example.com\"",
+        ..House::new().await
+    };
+    let stands_in = "default_agent gone@example.com is no active agent: until then deputy_agent anna.weber@example.com stands in";
+    let file = house.folder.path().join("doctor.toml");
+    write_private(&file, &house.config_text());
+    let told = tokio::process::Command::new(env!("CARGO_BIN_EXE_ringdesk"))
+        .args(["doctor", "--config"])
+        .arg(&file)
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(text.contains(&format!("warning  {stands_in}\n")), "{text}");
+    assert!(text.contains("ok       deputy_agent: anna.weber@example.com can own tickets\n"), "{text}");
+
+    let daemon = house.daemon().await;
+    let directory = daemon.status().snapshot().directory;
+    assert!(directory.default_agent && directory.problems.contains(&stands_in.to_owned()), "{directory:?}");
+    daemon.stop().await;
 }

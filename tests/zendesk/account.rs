@@ -121,6 +121,9 @@ fn a_client_shows_no_secret_and_refuses_to_speak_in_the_clear() {
         requests_per_minute: 1,
         max_in_flight: 1,
         phone_fields: Vec::new(),
+        show: Vec::new(),
+        calls_app_id: None,
+        numbers: numbers(),
     };
     let error = Zendesk::new(options("http://example.zendesk.com"), Clock::system()).unwrap_err();
     assert!(error.to_string().contains("https://"), "{error}");

@@ -2,10 +2,6 @@
 
 use super::house::*;
 
-fn change_of(ticket: TicketId, change: TicketChange) -> Work {
-    work(Task::UpdateTicket { ticket, change })
-}
-
 async fn ticket_of_the_default_user(zendesk: &Zendesk) -> TicketId {
     let done =
         zendesk.deliver(&create(draft(Requester::DefaultUser)), FIRST, &House::default()).await.unwrap();
@@ -22,6 +18,7 @@ async fn all_parts_of_a_change_go_in_one_request() {
         assignee: Some(agent("dana.oezdemir@example.com")),
         group: Some("backoffice".to_owned()),
         comment: Some("Several persons have this number.".to_owned()),
+        ..TicketChange::default()
     };
     let work = change_of(ticket, change);
     let done = zendesk.deliver(&work, FIRST, &house).await.unwrap();
@@ -125,28 +122,39 @@ async fn a_screen_is_opened_by_one_request() {
 }
 
 #[tokio::test]
-async fn a_closed_ticket_is_not_changed() {
-    let mut seed = Seed::house();
-    seed.tickets.push(SeedTicket {
-        subject: "Old".to_owned(),
-        comment: "Old.".to_owned(),
-        requester: "nadja.ohne@example.org".to_owned(),
-        assignee: Some("anna.weber@example.com".to_owned()),
-        group: Some("Support".to_owned()),
-        status: Some("closed".to_owned()),
-        external_id: Some("ringdesk:main/old".to_owned()),
-        tags: Vec::new(),
-    });
-    let sandbox = Sandbox::start(SandboxOptions { seed, ..SandboxOptions::default() }).await.unwrap();
-    let zendesk = client(&sandbox);
-    let ticket = TicketId(tickets(&sandbox)[0]["id"].as_u64().unwrap());
-    let to_petra = TicketChange { requester: Some(Requester::Person(PETRA)), ..TicketChange::default() };
-    let said = TicketChange { comment: Some("Hello".to_owned()), ..TicketChange::default() };
-    for change in [to_petra, said] {
-        let error = zendesk.deliver(&change_of(ticket, change), FIRST, &House::default()).await.unwrap_err();
-        assert!(
-            matches!(&error, DeliveryError::Refused { reason } if reason.contains("closed")),
-            "{error:?}"
-        );
+async fn an_agent_outside_the_group_takes_the_ticket_to_the_own_group() {
+    for alone in ["moves", "422"] {
+        let sandbox = sandbox().await;
+        sandbox.set_fault("assignee_alone", alone).unwrap();
+        let (zendesk, house) = (client(&sandbox), House::default());
+        for group in [Some("support".to_owned()), None] {
+            let ticket_id = ticket_of_the_default_user(&zendesk).await;
+            let change = TicketChange {
+                assignee: Some(agent("dana.oezdemir@example.com")),
+                group,
+                comment: Some("Transferred.".to_owned()),
+                ..TicketChange::default()
+            };
+            zendesk.deliver(&change_of(ticket_id, change), FIRST, &house).await.unwrap();
+            let stands = ticket(&sandbox, ticket_id);
+            assert_eq!((&stands["assignee_id"], &stands["group_id"]), (&json!(DANA), &json!(BACKOFFICE)));
+        }
+        clean(&sandbox);
     }
+}
+
+#[tokio::test]
+async fn an_agent_who_cannot_have_the_ticket_leaves_it_to_the_group() {
+    let sandbox = sandbox().await;
+    let (zendesk, house) = (client(&sandbox), House::default());
+    let ticket_id = ticket_of_the_default_user(&zendesk).await;
+    let change = TicketChange {
+        assignee: Some(agent("nobody@example.com")),
+        group: Some("backoffice".to_owned()),
+        ..TicketChange::default()
+    };
+    let done = zendesk.deliver(&change_of(ticket_id, change), FIRST, &house).await.unwrap();
+    assert!(done.note.contains("the agent was refused"), "{}", done.note);
+    let stands = ticket(&sandbox, ticket_id);
+    assert_eq!((&stands["assignee_id"], &stands["group_id"]), (&Value::Null, &json!(BACKOFFICE)));
 }

@@ -1,23 +1,26 @@
 //! The house of the stories: its directory, its client, and a look into the account.
 
 pub use std::collections::HashMap;
+pub use std::sync::Arc;
 pub use std::sync::atomic::Ordering::Relaxed;
 pub use std::time::Duration;
 
 pub use jiff::ToSpan as _;
 pub use ringdesk::call::{
-    Agent, Event, PersonId, Requester, Standing, Task, TicketChange, TicketDraft, TicketId, TicketStanding,
-    Urgency, Work,
+    Agent, Author, Event, FieldValue, PersonId, Requester, Standing, Task, TicketChange, TicketDraft,
+    TicketId, TicketStanding, Urgency, Work,
 };
 pub use ringdesk::clock::Clock;
 pub use ringdesk::crm::zendesk::{Credentials, Options, Voice, Zendesk};
-pub use ringdesk::crm::{CrmError, Resolve};
+pub use ringdesk::crm::{CrmError, ReadNumbers, Resolve};
 pub use ringdesk::delivery::{Attempt, Delivered, DeliveryError};
+pub use ringdesk::phonebook::{Normaliser, NumberRules};
 pub use ringdesk::sandbox::{Options as SandboxOptions, Sandbox, Seed, SeedTicket, SeedUser};
 pub use serde_json::{Value, json};
 
 pub const PETRA: PersonId = PersonId(9_007_199_254_743_101);
 pub const MARIA_WHO_IS_DELETED: PersonId = PersonId(9_300_000_002_135);
+pub const RINGDESK: u64 = 9_300_000_001_000;
 pub const ANNA: u64 = 9_300_000_001_201;
 pub const DANA: u64 = 9_300_000_001_204;
 pub const DEFAULT_USER: u64 = 9_300_000_002_136;
@@ -28,6 +31,7 @@ pub const BACKOFFICE: u64 = 9_300_000_000_103;
 pub struct House {
     pub agents: HashMap<&'static str, u64>,
     pub default_user: Option<PersonId>,
+    pub default_agent: Option<PersonId>,
 }
 
 impl Default for House {
@@ -37,7 +41,7 @@ impl Default for House {
             ("dana.oezdemir@example.com", DANA),
             ("nobody@example.com", 17),
         ]);
-        Self { agents, default_user: Some(PersonId(DEFAULT_USER)) }
+        Self { agents, default_user: Some(PersonId(DEFAULT_USER)), default_agent: None }
     }
 }
 
@@ -58,6 +62,10 @@ impl Resolve for House {
     fn default_user(&self) -> Option<PersonId> {
         self.default_user
     }
+
+    fn default_agent(&self) -> Option<PersonId> {
+        self.default_agent
+    }
 }
 
 pub fn options(sandbox: &Sandbox) -> Options {
@@ -77,7 +85,21 @@ pub fn options(sandbox: &Sandbox) -> Options {
         phone_fields: ["phone", "user_fields.phone_2", "user_fields.mobile", "identity"]
             .map(|field| field.parse().unwrap())
             .to_vec(),
+        show: Vec::new(),
+        calls_app_id: None,
+        numbers: numbers(),
     }
+}
+
+/// The reader of numbers of a house in Berlin.
+pub fn numbers() -> Arc<dyn ReadNumbers> {
+    let rules = NumberRules {
+        country: "DE".to_owned(),
+        area_code: Some("30".to_owned()),
+        strip_prefix: String::new(),
+        internal_digits: 4,
+    };
+    Arc::new(Normaliser::new(rules).unwrap())
 }
 
 pub fn client(sandbox: &Sandbox) -> Zendesk {
@@ -116,11 +138,14 @@ pub fn draft(requester: Requester) -> TicketDraft {
         priority: Some("normal".to_owned()),
         pop: Some(anna()),
         tells_candidates: false,
+        author: None,
+        for_default_agent: false,
+        reuse_within: 0,
     }
 }
 
 pub fn work(task: Task) -> Work {
-    Work { call: "main/1795292763.0".parse().unwrap(), seq: 1, task, worth_until: None }
+    Work { call: "main/1795292763.0".parse().unwrap(), seq: 1, task }
 }
 
 pub fn create(draft: TicketDraft) -> Work {
@@ -173,4 +198,38 @@ pub fn newcomers(sandbox: &Sandbox) -> Vec<Value> {
     let state = sandbox.state();
     let ours = |user: &&Value| user["external_id"] == "ringdesk:+4930555123";
     state["users"].as_array().unwrap().iter().filter(ours).cloned().collect()
+}
+
+pub fn change_of(ticket: TicketId, change: TicketChange) -> Work {
+    work(Task::UpdateTicket { ticket, change })
+}
+
+/// A ticket as it stands in the account.
+pub fn ticket(sandbox: &Sandbox, id: TicketId) -> Value {
+    let state = sandbox.state();
+    let mut tickets = state["tickets"].as_array().unwrap().iter();
+    tickets.find(|ticket| ticket["id"] == id.0).unwrap().clone()
+}
+
+/// What is said in a ticket, the voice comments of calls too.
+pub fn said(ticket: &Value) -> Vec<&str> {
+    let comments = ticket["comments"].as_array().unwrap().iter();
+    comments.map(|comment| comment["body"].as_str().unwrap()).collect()
+}
+
+pub fn value(ticket: &Value, field: u64) -> Value {
+    let mut fields = ticket["custom_fields"].as_array().unwrap().iter();
+    fields.find(|entry| entry["id"] == field).map(|entry| entry["value"].clone()).unwrap_or_default()
+}
+
+/// Makes a ticket for Petra in Anna's name.
+pub async fn petras_ticket(zendesk: &Zendesk) -> TicketId {
+    let done =
+        zendesk.deliver(&create(draft(Requester::Person(PETRA))), FIRST, &House::default()).await.unwrap();
+    standing(&done).ticket
+}
+
+/// The requests since there were so many.
+pub fn since(sandbox: &Sandbox, count: usize) -> Vec<String> {
+    requests(sandbox).split_off(count)
 }

@@ -6,9 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "this is all tests")]
 
 mod account;
+mod authors;
 mod changes;
+mod closed;
 mod doubts;
+mod fields;
 mod house;
 mod newcomers;
+mod older;
 mod people;
+mod persons;
+mod records;
+mod shown;
 mod tickets;

@@ -1,5 +1,7 @@
 //! Whatever happens in whatever order: no panic, one ticket at most, and an end.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -95,10 +97,23 @@ fn word(work: &Work, requester: Standing, pops_possible: bool) -> Event {
     match &work.task {
         Task::CreateTicket(_) => {
             let ticket = TicketId(35_436);
-            Event::TicketStands(TicketStanding { ticket, requester, popped: None, pops_possible })
+            Event::TicketStands(TicketStanding {
+                ticket,
+                requester,
+                popped: None,
+                pops_possible,
+                reused: false,
+            })
         }
         Task::UpdateTicket { .. } => Event::TicketUpdated,
         Task::PopScreen { agent, .. } => Event::ScreenPopped { extension: agent.extension.clone() },
+        Task::UpdatePerson(_) => {
+            Event::PersonUpdated(PersonUpdated { number: None, placeholder_removed: false })
+        }
+        Task::RecordCall(_) => Event::CallRecorded { record: RecordId(9) },
+        Task::ShowRecord { .. } => Event::RecordShown,
+        Task::KeepRecording(_) => Event::RecordingKept { files: Vec::new() },
+        Task::AttachRecording(_) => Event::RecordingAttached,
     }
 }
 
@@ -111,6 +126,8 @@ struct Watched {
     tickets: Vec<u32>,
     answered: bool,
     stands: bool,
+    /// What may be owed once only, and was.
+    once: BTreeSet<&'static str>,
 }
 
 impl Watched {
@@ -122,11 +139,11 @@ impl Watched {
         assert!(was_open || step.effects.is_empty(), "a closed call is at rest: {:?}", step.effects);
         for effect in &step.effects {
             assert!(
-                matches!(effect, Effect::LookUpCaller { .. }) || step.durable,
+                matches!(effect, Effect::LookUpCaller { .. } | Effect::Record(_)) || step.durable,
                 "owed before it is written down"
             );
             match effect {
-                Effect::LookUpCaller { .. } => {}
+                Effect::LookUpCaller { .. } | Effect::Record(_) => {}
                 Effect::Withdraw { key, .. } => self.open.retain(|seq| !key.ends_with(&format!("#{seq}"))),
                 Effect::Owe(work) => self.owes(work, last_seq),
             }
@@ -150,10 +167,16 @@ impl Watched {
                     self.tickets.push(work.seq);
                 }
             }
-            Task::UpdateTicket { .. } | Task::PopScreen { .. } => {
-                assert!(self.stands, "no ticket stands: {work:?}")
-            }
+            _ => assert!(self.stands, "no ticket stands: {work:?}"),
         }
+        let once = match &work.task {
+            Task::UpdateTicket { change, .. } if !change.fields.is_empty() || !change.tags.is_empty() => {
+                "fields"
+            }
+            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => work.task.name(),
+            _ => return,
+        };
+        assert!(self.once.insert(once), "a second time: {work:?}");
     }
 
     fn draw(&mut self, second: i64, draw: Draw) {
@@ -184,11 +207,19 @@ proptest! {
     #[test]
     fn whatever_happens_there_is_one_ticket_at_most_and_an_end(
         new_users in any::<bool>(),
+        follow_up in any::<bool>(),
         draws in prop::collection::vec((0_i64..20, draw()), 0..60),
     ) {
-        let rules = if new_users { house_of_new_users() } else { house() };
+        let mut rules = if new_users { house_of_new_users() } else { house() };
+        if follow_up {
+            let rule = |target, value| FieldRule { target, value: template(value) };
+            let field = rule(FieldTarget::Ticket("Line".to_owned()), "{dialled}");
+            rules.fields = [field, rule(FieldTarget::Tag, "from_{agent_extension}")].into();
+            rules.records = true;
+        }
         let told = Told::new(rules);
-        let mut call = Watched { told, open: vec![], tickets: vec![], answered: false, stands: false };
+        let once = BTreeSet::new();
+        let mut call = Watched { told, open: vec![], tickets: vec![], answered: false, stands: false, once };
         let mut now = 0;
         for (pause, draw) in draws {
             now += pause;

@@ -251,7 +251,8 @@ fn a_number_of_several_persons_is_the_default_users_with_their_names() {
             (5, answers("201"), "1 ticket default at 201"),
             (5, stands(1), ""),
             (9, caller_hangs_up(), "ended answered"),
-            (39, Act::Waits, "closed"),
+            (39, Act::Waits, "2 person number +493023125111"),
+            (40, filed(2, Filed::Nobody), "closed"),
         ],
     );
     let Task::CreateTicket(draft) = &told.owed[&1].task else { panic!("{:?}", told.owed) };
@@ -321,6 +322,7 @@ fn a_look_up_that_never_succeeds_lets_the_call_go_in_the_end() {
         told.act(now, &Act::Waits);
         told.act(now, &Act::Searches);
     }
+    told.act(now, &filed(2, Filed::Nobody));
     assert!(!told.call.open(), "{:?}", told.call);
     assert!((200..400).contains(&now), "after {now} s");
 }
@@ -336,7 +338,8 @@ fn a_person_whom_the_crm_refuses_is_not_tried_twice() {
             (5, answers("201"), "1 ticket person 7 at 201"),
             (5, stands_as(1, Standing::DefaultUserInstead, true), ""),
             (9, caller_hangs_up(), "ended answered"),
-            (39, Act::Waits, "closed"),
+            (39, Act::Waits, "2 person number +493023125111"),
+            (40, filed(2, Filed::Nobody), "closed"),
         ],
     );
 }

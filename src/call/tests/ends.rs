@@ -125,7 +125,8 @@ fn a_refused_correction_is_not_owed_again() {
             (9, popped(3, "203"), ""),
             (9, changed(4), ""),
             (20, caller_hangs_up(), "ended answered"),
-            (50, Act::Waits, "closed"),
+            (50, Act::Waits, "5 person number +493023125111"),
+            (51, filed(5, Filed::Nobody), "closed"),
         ],
     );
 }
@@ -238,6 +239,7 @@ fn pretended_ticket() -> Event {
         requester: Standing::AsDrafted,
         popped: None,
         pops_possible: true,
+        reused: false,
     })
 }
 

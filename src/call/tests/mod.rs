@@ -3,10 +3,13 @@
 //! Every story is told four times: as it is; with everything heard and delivered twice; with the call
 //! written down and read back after each line; and with a restart after each line.
 
+mod after;
 mod any_order;
 mod callers;
 mod ends;
 mod facts;
+mod missed;
+mod recorded;
 mod restarts;
 mod texts;
 mod ways;
@@ -50,6 +53,8 @@ fn house() -> Rules {
         public: false,
         tags: vec!["telephone".to_owned()],
         priority: None,
+        missed_subject: template("Missed: {caller_name|caller_number}"),
+        missed_comment: template("{caller_number} called"),
     });
     let mut groups = Groups::default();
     for (way, name, wrap_up) in [
@@ -60,7 +65,9 @@ fn house() -> Rules {
     ] {
         let wrap_up = SignedDuration::from_secs(wrap_up);
         let (name, crm_group) = (name.to_owned(), name.to_uppercase());
-        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, texts: Arc::clone(&texts) }));
+        let texts = Arc::clone(&texts);
+        let (reuse_within, missed, recording) = (SignedDuration::ZERO, Missed::default(), None);
+        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, recording, texts }));
     }
     let agent = |extension: &str, email: Option<&str>| Agent {
         extension: ext(extension),
@@ -79,6 +86,10 @@ fn house() -> Rules {
         agents,
         unknown: UnknownCaller::DefaultUser,
         presentation_timeout,
+        always_default_agent: false,
+        fields: Arc::default(),
+        remove_placeholders: false,
+        records: false,
     }
 }
 
@@ -228,7 +239,10 @@ fn stands(seq: u32) -> Act {
 
 fn stands_as(seq: u32, requester: Standing, pops_possible: bool) -> Act {
     let ticket = TicketId(35_436);
-    Act::Does(seq, Event::TicketStands(TicketStanding { ticket, requester, popped: None, pops_possible }))
+    Act::Does(
+        seq,
+        Event::TicketStands(TicketStanding { ticket, requester, popped: None, pops_possible, reused: false }),
+    )
 }
 
 fn changed(seq: u32) -> Act {
@@ -237,6 +251,11 @@ fn changed(seq: u32) -> Act {
 
 fn popped(seq: u32, extension: &str) -> Act {
     Act::Does(seq, Event::ScreenPopped { extension: ext(extension) })
+}
+
+fn filed(seq: u32, number: Filed) -> Act {
+    let updated = PersonUpdated { number: Some(number), placeholder_removed: false };
+    Act::Does(seq, Event::PersonUpdated(updated))
 }
 
 // ── The telling ─────────────────────────────────────────────────────────────────────────────────
@@ -367,7 +386,10 @@ fn restart(told: &mut Told, second: i64) {
     let asked = told.call.lookup == Lookup::Asked;
     let pending = asked || told.call.lookup == Lookup::Searching;
     told.call = read_back(&told.call);
-    let step = told.call.resume(at(second), &told.rules);
+    let mut step = told.call.resume(at(second), &told.rules);
+    // What the PBX was told and did not confirm, it is told again.
+    let unconfirmed = |order: &Effect| matches!(order, Effect::Record(RecordingOrder::Start { .. }));
+    step.effects.retain(|effect| !(unconfirmed(effect) && told.call.recorded.files.is_empty()));
     let looks_up = matches!(step.effects.as_slice(), [Effect::LookUpCaller { .. }]);
     let expected = pending && told.call.open() && told.call.watched();
     assert!(looks_up == expected && step.effects.len() == usize::from(expected), "{:?}", step.effects);
@@ -397,6 +419,7 @@ fn short(effect: &Effect) -> String {
     };
     match effect {
         Effect::LookUpCaller { .. } => "look up".to_owned(),
+        Effect::Record(order) => format!("{order:?}").split(' ').next().unwrap().to_lowercase(),
         Effect::Withdraw { key, .. } => format!("withdraw {}", key.rsplit_once('#').unwrap().1),
         Effect::Owe(Work { seq, task: Task::PopScreen { agent, .. }, .. }) => {
             format!("{seq} pop {}", agent.extension)
@@ -420,6 +443,16 @@ fn short(effect: &Effect) -> String {
                 change.comment.as_ref().map(|_| " with comment".to_owned()),
             ];
             format!("{seq} change{}", parts.into_iter().flatten().collect::<String>())
+        }
+        Effect::Owe(Work { seq, task: Task::UpdatePerson(update), .. }) => {
+            let number = update.number.map(|number| format!(" number {number}"));
+            format!("{seq} person{}", number.unwrap_or_default())
+        }
+        Effect::Owe(Work { seq, task: Task::KeepRecording(_), .. }) => format!("{seq} keep"),
+        Effect::Owe(Work { seq, task: Task::AttachRecording(_), .. }) => format!("{seq} attach"),
+        Effect::Owe(Work { seq, task: Task::RecordCall(_), .. }) => format!("{seq} record"),
+        Effect::Owe(Work { seq, task: Task::ShowRecord { record, .. }, .. }) => {
+            format!("{seq} show {record}")
         }
     }
 }

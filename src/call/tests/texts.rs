@@ -51,3 +51,84 @@ fn a_hidden_number_is_nowhere_in_the_ticket_nor_is_the_name() {
     assert!(!text.contains(MAX) && !text.contains("Muster"), "{text}");
     assert!(text.contains("withheld"), "{text}");
 }
+
+/// What the call says for each placeholder that has a value, after these acts, each a minute after the other.
+fn told_by(acts: &[Act]) -> Vec<String> {
+    let mut told = Told::new(house());
+    for (minute, act) in (0..).zip(acts) {
+        told.act(minute * 60, act);
+    }
+    let agent = told.call.last_agent.as_ref().map(|extension| told.rules.agent(extension));
+    let fields = Field::OF_FIELDS.iter().cloned().chain([Field::Variable("crm_id".to_owned())]);
+    fields
+        .filter_map(|field| {
+            let name = field.name();
+            Some(format!("{name} {}", told.call.value(field, agent.as_ref(), "")?))
+        })
+        .collect()
+}
+
+#[test]
+fn a_call_that_is_over_has_a_value_for_every_placeholder() {
+    let variable = hears(Event::Variable { name: "crm_id".to_owned(), value: "K-17".to_owned() });
+    let recorded = hears(Event::RecordingStarted { file: "in-600.wav".to_owned() });
+    let acts = [
+        arrives(MAX),
+        joins("support"),
+        variable,
+        found(7),
+        answers("201"),
+        recorded,
+        stands(1),
+        caller_hangs_up(),
+    ];
+    assert_eq!(
+        told_by(&acts),
+        [
+            &format!("caller_number {MAX}"),
+            "caller_name Max Muster",
+            "person Person 7",
+            "contact_id 7",
+            "dialled +493023125600",
+            "group support",
+            "agent_name Agent 201",
+            "agent_extension 201",
+            "agent_email 201@example.com",
+            "direction inbound",
+            "started 2026-11-21 20:26:03 UTC",
+            "answered 2026-11-21 20:30:03 UTC",
+            "ended 2026-11-21 20:33:03 UTC",
+            "duration 00:03:00",
+            "duration_seconds 180",
+            "waiting 00:04:00",
+            "waiting_seconds 240",
+            "outcome answered",
+            "hung_up_by caller",
+            "call_id main/1795292763.0",
+            "linked_id 1795292763.0",
+            "source main",
+            "ticket 35436",
+            "recording in-600.wav",
+            "var.crm_id K-17",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_known_yet_is_empty_and_a_missed_call_was_waiting_until_its_end() {
+    let has = |words: &[String], name: &str| words.iter().any(|word| word.starts_with(&format!("{name} ")));
+    let ringing = told_by(&[arrives(MAX), joins("support"), rings("201")]);
+    for name in ["answered", "ended", "duration", "waiting", "outcome", "ticket", "agent_email", "contact_id"]
+    {
+        assert!(!has(&ringing, name), "{name}: {ringing:?}");
+    }
+    let missed = told_by(&[arrives(MAX), joins("support"), rings("201"), hangs_up(EndedBy::Pbx)]);
+    for word in ["waiting 00:03:00", "waiting_seconds 180", "outcome unanswered", "hung_up_by pbx"] {
+        assert!(missed.contains(&word.to_owned()), "{word}: {missed:?}");
+    }
+    assert!(!has(&missed, "duration") && !has(&missed, "answered"), "{missed:?}");
+    // Exchanges name recordings after the number.
+    let recorded = hears(Event::RecordingStarted { file: format!("in-600-{MAX}.wav") });
+    let hidden = told_by(&[arrives_asking(MAX), hidden(), joins("support"), answers("201"), recorded]);
+    assert!(!hidden.iter().any(|word| word.contains(MAX)), "{hidden:?}");
+}

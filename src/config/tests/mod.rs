@@ -1,5 +1,6 @@
 //! The whole config: what must work, and what every mistake looks like to the admin.
 
+mod after;
 mod commented;
 mod mistakes;
 mod secrets;
@@ -197,7 +198,8 @@ fn a_reload_says_what_needs_a_restart() {
         ("[journal]", "[log]\nformat = \"json\"\n[journal]", &["log.format"]),
         ("country = \"DE\"", "country = \"AT\"", &["callers.country"]),
         ("host = \"127.0.0.1\"", "host = \"::1\"", &["pbx"]),
-        ("client_secret = \"…\"", "client_secret = \"new\"", &["crm"]),
+        ("client_secret = \"…\"", "client_secret = \"new\"", &[]),
+        ("https://example.", "https://example2.", &["crm"]),
         ("journal.db", "other.db", &["journal"]),
         ("8980", "8981", &["web"]),
     ];

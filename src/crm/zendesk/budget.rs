@@ -25,6 +25,7 @@ const fn share(urgency: Urgency) -> u64 {
         Urgency::Live => 100,
         Urgency::LookUp => 90,
         Urgency::Soon => 80,
+        Urgency::Later => 65,
         Urgency::Background => 50,
     }
 }
@@ -135,6 +136,12 @@ impl Budget {
         if state.stopped.is_none_or(|stopped| stopped.until < stop.until) {
             state.stopped = Some(stop);
         }
+    }
+
+    /// Whether everybody must wait; else a wait is a matter of urgency.
+    pub fn is_stopped(&self) -> bool {
+        let now = self.clock.now();
+        self.lock().stopped.is_some_and(|stop| stop.left(now).is_some())
     }
 
     /// Takes note of what is left of the account's minute.

@@ -1,116 +1,140 @@
 //! Changing the ticket that stands: all parts in one request.
 //!
-//! Two things are read first, and only when they matter: who the requester is now (an agent who gave
-//! the ticket to somebody is right), and after an attempt whose end was not heard whether our comment
-//! is there already. Everything else in the request may be repeated without harm.
+//! The ticket is read first only when that matters: who the requester is now (an agent who gave the ticket
+//! to somebody is right), which tags it has (Zendesk's update sets all of them), whether it is solved already.
+//! After an attempt whose end was not heard, whether our comment is there already. Everything else in the
+//! request may be repeated without harm.
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::Undone;
-use super::create::OneTicket;
+use super::create::{OneTicket, TicketRecord};
 use super::errand::{Ask, Errand};
-use super::failure::Complaint;
-use super::newcomer;
-use crate::call::{Event, PersonId, Requester, TicketChange, TicketId};
+use super::parts::{Parts, Put};
+use super::{Failure, follow_up, form, newcomer, talk, values};
+use crate::call::{Event, PersonId, Requester, TicketChange, TicketId, Work};
 use crate::crm::Resolve;
 use crate::delivery::{Attempt, Delivered};
-
-#[derive(Debug, Deserialize)]
-struct CommentList {
-    comments: Vec<CommentRecord>,
-}
-
-#[derive(Debug, Deserialize)]
-struct CommentRecord {
-    body: Option<String>,
-    plain_body: Option<String>,
-}
 
 /// Owed work: changes the ticket.
 pub(super) async fn change(
     errand: &Errand<'_>,
+    work: &Work,
     ticket: TicketId,
     change: &TicketChange,
     attempt: Attempt,
     resolve: &dyn Resolve,
 ) -> Result<Delivered, Undone> {
+    let key = work.key();
     if attempt.look_first
         && let Some(comment) = &change.comment
-        && is_said(errand, ticket, comment).await?
+        && talk::is_said(errand, ticket.0, &key, comment).await?
     {
         // Comment and all other parts went in one request.
-        return Ok(changed(errand, ticket, ""));
+        return Ok(changed(errand, ticket, &[]));
     }
-    let mut note = "";
-    let mut parts = Map::new();
-    if let Some(requester) = &change.requester {
-        match new_requester(errand, ticket, requester, resolve).await? {
-            Ok(Some(id)) => {
-                parts.insert("requester_id".to_owned(), json!(id.0));
-            }
+    let mut parts = Parts::default();
+    let written = values::of_ticket(errand, &change.fields, &mut parts.notes).await?;
+    let tags = values::tags(&change.tags);
+    let alone = written.is_empty()
+        && change.requester.is_none()
+        && change.assignee.is_none()
+        && change.group.is_none()
+        && change.comment.is_none()
+        && !change.solve;
+    if alone && !tags.is_empty() {
+        return add_tags(errand, ticket, &tags, parts).await;
+    }
+    let mut stands = None;
+    if change.requester.is_some() || change.solve || !tags.is_empty() {
+        let found = read(errand, ticket).await?;
+        if found.is_closed() {
+            return follow_up::instead(errand, work, &found, change, attempt, resolve).await;
+        }
+        stands = Some(found);
+    }
+    if let (Some(wish), Some(stands)) = (&change.requester, &stands) {
+        match new_requester(errand, stands, wish, resolve).await? {
+            Ok(Some(id)) => parts.requester(id),
             Ok(None) => {}
-            Err(kept) => note = kept,
+            Err(kept) => parts.notes.push(kept.to_owned()),
         }
     }
     if let Some(agent) = change.assignee.as_ref().and_then(|agent| resolve.agent(agent)) {
-        parts.insert("assignee_id".to_owned(), json!(agent.0));
+        parts.assignee(agent);
     }
     if let Some(group) = change.group.as_deref().and_then(|name| resolve.group(name)) {
-        parts.insert("group_id".to_owned(), json!(group));
+        parts.group(group);
     }
     if let Some(comment) = &change.comment {
-        parts.insert("comment".to_owned(), json!({"body": comment, "public": false}));
+        parts.comment(comment, false, form::author(change.author.as_ref(), resolve), &key);
+    }
+    if !written.is_empty() {
+        parts.custom_fields(values::custom_fields(&written));
+    }
+    if let Some(stands) = &stands {
+        if change.solve && stands.status.as_deref() != Some("solved") {
+            parts.status("solved");
+        }
+        if !tags.iter().all(|tag| stands.tags.contains(tag)) {
+            let all = values::merged_tags(&stands.tags, &tags, &written);
+            parts.tags(&all, stands.updated_at.as_deref());
+        }
     }
     if parts.is_empty() {
-        return Ok(changed(errand, ticket, note));
+        return Ok(changed(errand, ticket, &parts.notes));
     }
-    let mut answer = put(errand, ticket, &parts).await?;
-    if answer.status == 422 {
-        let complaint = answer.complaint();
-        // Closed for ever: nothing of it will be accepted.
-        if complaint.about("status") {
-            return Err(Undone::Refused("the ticket is closed".to_owned()));
+    match parts.put(errand, ticket.0).await? {
+        Put::Made => Ok(changed(errand, ticket, &parts.notes)),
+        Put::Closed => {
+            let found = read(errand, ticket).await?;
+            follow_up::instead(errand, work, &found, change, attempt, resolve).await
         }
-        let left = leave_out(&mut parts, &complaint);
-        if left.is_empty() || parts.is_empty() {
-            return Err(Undone::Refused(answer.reason()));
-        }
-        errand.zendesk.counters.retry();
-        note = left;
-        answer = put(errand, ticket, &parts).await?;
+        Put::Gone => Err(Undone::Refused("the ticket is gone".to_owned())),
+        Put::Refused(reason) => Err(Undone::Refused(reason)),
     }
-    if answer.ok() { Ok(changed(errand, ticket, note)) } else { Err(Undone::Refused(answer.reason())) }
 }
 
-async fn put(
+/// Tags alone are added by a request of their own, which takes none away.
+async fn add_tags(
     errand: &Errand<'_>,
     ticket: TicketId,
-    parts: &Map<String, Value>,
-) -> Result<super::failure::Answer, super::Failure> {
-    errand.ask(&Ask::put("/tickets/{}", &[ticket.0]).body(&json!({"ticket": parts}))).await
+    tags: &[String],
+    mut parts: Parts,
+) -> Result<Delivered, Undone> {
+    let ask = Ask::put("/tickets/{}/tags", &[ticket.0]).body(&json!({"tags": tags}));
+    let answer = errand.ask(&ask).await?;
+    match answer.status {
+        _ if answer.ok() => {}
+        404 => return Err(Undone::Refused("the ticket is gone".to_owned())),
+        422 if answer.complaint().about("status") => {
+            parts.notes.push("the ticket is closed, nothing was changed".to_owned());
+        }
+        _ => return Err(Undone::Refused(answer.reason())),
+    }
+    Ok(changed(errand, ticket, &parts.notes))
+}
+
+/// The ticket as it is now.
+async fn read(errand: &Errand<'_>, ticket: TicketId) -> Result<TicketRecord, Undone> {
+    let answer = errand.ask(&Ask::get("/tickets/{}", &[ticket.0])).await?;
+    match answer.status {
+        404 => Err(Undone::Refused("the ticket is gone".to_owned())),
+        _ if answer.ok() => Ok(answer.read::<OneTicket>()?.ticket),
+        _ => Err(Undone::Refused(answer.reason())),
+    }
 }
 
 /// Who the ticket shall be for; `Ok(None)` when it is already, `Err` when it must not be changed.
 async fn new_requester(
     errand: &Errand<'_>,
-    ticket: TicketId,
+    stands: &TicketRecord,
     wish: &Requester,
     resolve: &dyn Resolve,
 ) -> Result<Result<Option<PersonId>, &'static str>, Undone> {
-    let answer = errand.ask(&Ask::get("/tickets/{}", &[ticket.0])).await?;
-    if answer.status == 404 {
-        return Err(Undone::Refused("the ticket is gone".to_owned()));
-    } else if !answer.ok() {
-        return Err(Undone::Refused(answer.reason()));
-    }
-    let stands = answer.read::<OneTicket>()?.ticket;
-    if stands.status.as_deref() == Some("closed") {
-        return Err(Undone::Refused("the ticket is closed".to_owned()));
-    }
     let now = stands.requester_id.map(PersonId);
     let Some(default) = resolve.default_user() else {
-        return Err(super::Failure::away(false, "the default user is not known yet").into());
+        return Err(Failure::away(false, "the default user is not known yet").into());
     };
     let id = match wish {
         // The number turned out to be hidden: whoever stands there was found by that number.
@@ -130,44 +154,11 @@ async fn new_requester(
     Ok(Ok((now != Some(id)).then_some(id)))
 }
 
-/// Leaves out what is complained about and says it; nothing said: nothing left out.
-fn leave_out(parts: &mut Map<String, Value>, complaint: &Complaint) -> &'static str {
-    let pair = complaint.about("assignee") || complaint.about("group");
-    if complaint.about("requester") && parts.remove("requester_id").is_some() {
-        "the requester was refused and stays"
-    } else if pair && parts.remove("assignee_id").is_some() {
-        "the agent was refused and the assignee stays"
-    } else if pair && parts.remove("group_id").is_some() {
-        "the group was refused and stays"
-    } else if !pair && (parts.remove("assignee_id").is_some() || parts.remove("requester_id").is_some()) {
-        // The field's name was not understood.
-        "a part was refused and stays"
-    } else {
-        ""
+pub(super) fn changed(errand: &Errand<'_>, ticket: TicketId, notes: &[String]) -> Delivered {
+    let mut note = format!("ticket {ticket} changed by {}", errand.cost());
+    for part in notes {
+        note.push_str("; ");
+        note.push_str(part);
     }
-}
-
-/// Whether our comment is among the latest hundred.
-async fn is_said(errand: &Errand<'_>, ticket: TicketId, comment: &str) -> Result<bool, Undone> {
-    let ask =
-        Ask::get("/tickets/{}/comments", &[ticket.0]).query("sort", "-created_at").query("page[size]", "100");
-    let answer = errand.ask(&ask).await?;
-    if answer.status == 404 {
-        return Err(Undone::Refused("the ticket is gone".to_owned()));
-    }
-    // Blanks and line ends do not come back as they were sent.
-    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let ours = squeezed(comment);
-    let said = answer.read::<CommentList>()?.comments;
-    let texts = said.iter().flat_map(|comment| [&comment.body, &comment.plain_body]).flatten();
-    Ok(texts.into_iter().any(|text| squeezed(text) == ours))
-}
-
-fn changed(errand: &Errand<'_>, ticket: TicketId, note: &str) -> Delivered {
-    let mut text = format!("ticket {ticket} changed by {}", errand.cost());
-    if !note.is_empty() {
-        text.push_str("; ");
-        text.push_str(note);
-    }
-    Delivered { event: Event::TicketUpdated, note: text }
+    Delivered { event: Event::TicketUpdated, note }
 }

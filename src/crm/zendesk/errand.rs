@@ -38,6 +38,10 @@ impl Ask {
         Self::new(Method::PUT, template, ids)
     }
 
+    pub fn delete(template: &'static str, ids: &[u64]) -> Self {
+        Self::new(Method::DELETE, template, ids)
+    }
+
     fn new(method: Method, template: &'static str, ids: &[u64]) -> Self {
         let mut path = String::with_capacity(template.len() + 40);
         let mut ids = ids.iter();

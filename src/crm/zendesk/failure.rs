@@ -189,6 +189,8 @@ pub(super) struct Complaint {
     pub fields: Vec<String>,
     /// The code words of the single complaints, such as `DuplicateValue`.
     pub details: Vec<String>,
+    /// The ids of the custom fields complained about.
+    pub field_ids: Vec<u64>,
 }
 
 impl Complaint {
@@ -196,10 +198,12 @@ impl Complaint {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
         let mut fields = Vec::new();
         let mut details = Vec::new();
+        let mut field_ids = Vec::new();
         for (name, complaints) in body["details"].as_object().into_iter().flatten() {
             fields.extend(word(name));
             let complaints = complaints.as_array().map_or(std::slice::from_ref(complaints), Vec::as_slice);
             details.extend(complaints.iter().filter_map(|one| word(one["error"].as_str()?)));
+            field_ids.extend(complaints.iter().filter_map(|one| one["ticket_field_id"].as_u64()));
         }
         let code = match (&body["error"], &body["errors"][0]["code"]) {
             (Value::String(code), _) | (_, Value::String(code)) => word(code),
@@ -207,7 +211,7 @@ impl Complaint {
             (Value::Object(error), _) => error.get("title").and_then(Value::as_str).and_then(word),
             _ => None,
         };
-        Self { code, fields, details }
+        Self { code, fields, details, field_ids }
     }
 
     /// True when one of the fields is this record or its id.

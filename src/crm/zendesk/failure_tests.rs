@@ -16,7 +16,7 @@ fn sorted(status: u16, retry_after: Option<&str>, body: &str, writes: bool) -> S
         Ok(answer) => format!("answer: {}", answer.reason()),
         Err(failure) => match failure.owed("x", false) {
             DeliveryError::Retry { unclear, source, .. } => format!("retry unclear={unclear}: {source}"),
-            DeliveryError::Wait(wait) => format!("wait {}", wait.as_secs()),
+            DeliveryError::Wait(wait) | DeliveryError::NotYet(wait) => format!("wait {}", wait.as_secs()),
             DeliveryError::Refused { reason } => format!("refused: {reason}"),
         },
     }
@@ -71,6 +71,7 @@ fn all_shapes_of_error_bodies_are_read_and_nothing_of_their_texts_is_kept() {
         code: code.map(str::to_owned),
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         details: details.iter().map(|detail| (*detail).to_owned()).collect(),
+        field_ids: Vec::new(),
     };
     let table = [
         (
@@ -90,6 +91,13 @@ fn all_shapes_of_error_bodies_are_read_and_nothing_of_their_texts_is_kept() {
         (
             r#"{"error":"RecordInvalid","details":{"name":"short","+493023125111":[]}}"#,
             complaint(Some("RecordInvalid"), &["name"], &[]),
+        ),
+        (
+            r#"{"error":"RecordInvalid","details":{"base":[{"description":"x","ticket_field_id":9300000004008}]}}"#,
+            Complaint {
+                field_ids: vec![9_300_000_004_008],
+                ..complaint(Some("RecordInvalid"), &["base"], &[])
+            },
         ),
         ("", Complaint::default()),
         ("null", Complaint::default()),

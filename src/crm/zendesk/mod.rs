@@ -1,42 +1,56 @@
 //! Zendesk: tickets, screen pops, users.
 //!
 //! A request goes `errand` → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
-//! `failure` (what does the answer mean?). What is asked stands in one file each: `create`, `change`,
-//! `pop` for owed work, `people`, `newcomer`, `roster` for users and groups.
+//! `failure` (what does the answer mean?). What is asked stands in one file each: `create` (with `form`,
+//! `reuse`, `show`), `change` (with `parts`, `values`, `follow_up`), `pop`, `record`, `person`
+//! (decided by `filing`) for owed work, `people`, `newcomer`, `roster` for users and groups, `fields` for custom fields.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/>. With Talk Partner Edition a known caller
 //! costs one request, `POST /channels/voice/tickets`; without it tickets are plain ones with an
 //! `Idempotency-Key`, and nothing opens by itself.
 //!
-//! Deliberately absent: the Calls API (it has no look-up, so a call written there cannot be made
-//! exactly once), jobs, and anything that parses a text meant for people.
+//! Deliberately absent: jobs, and anything that parses a text meant for people.
 
 mod budget;
 mod change;
 mod create;
 mod errand;
 mod failure;
+mod fields;
+mod filing;
+mod follow_up;
+mod form;
 mod newcomer;
 mod options;
+mod parts;
 mod people;
+mod person;
 mod pop;
+mod record;
+mod reuse;
 mod roster;
+mod show;
+mod talk;
 mod token;
+mod values;
 mod voice;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
 
-pub use options::{Credentials, Options, PhoneField, PhoneFieldError, Voice};
+pub use options::{Credentials, Options, PhoneField, PhoneFieldError, ShowField, ShowOf, Voice};
 
 use crate::call::{E164, Person, PersonId, Task, Urgency, Work};
 use crate::clock::{self, Clock};
 pub use crate::crm::http::LineError;
 use crate::crm::http::{self, Patience};
-use crate::crm::{Counters, CrmError, Login, PeoplePage, PersonRecord, Resolve, Roster};
+use crate::crm::{
+    Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, ReadNumbers, Resolve,
+    Roster,
+};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
 use budget::Budget;
@@ -48,6 +62,18 @@ use failure::Failure;
 const NEWCOMER_KEPT: Duration = Duration::from_secs(600);
 /// Numbers that are kept so; 10 000 new callers in ten minutes are none.
 const NEWCOMERS: u64 = 10_000;
+
+/// How long custom fields are known without asking again.
+const FIELDS_KEPT: Duration = Duration::from_secs(3600);
+
+/// How long a ticket that we made is known here; the list of its requester's tickets was reported to be
+/// up to 90 s behind.
+const MADE_KEPT: Duration = Duration::from_secs(300);
+/// Tickets that are kept so: more than 30 a second are none.
+const MADE: u64 = 10_000;
+
+/// Users share so many turns by their ids.
+const TURNS: usize = 16;
 
 /// How long a doubt is kept here; the journal remembers it longer.
 const DOUBT_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -61,6 +87,7 @@ pub struct Zendesk {
     budget: Budget,
     voice: voice::VoiceDoor,
     phone_fields: Vec<PhoneField>,
+    numbers: Arc<dyn ReadNumbers>,
     request_timeout: Duration,
     counters: Counters,
     clock: Clock,
@@ -68,8 +95,18 @@ pub struct Zendesk {
     doubts: Mutex<HashMap<String, Doubt>>,
     /// The users made for numbers; also lets one caller at a time make one.
     newcomers: moka::future::Cache<E164, Person>,
+    /// The account's custom fields.
+    fields: moka::future::Cache<fields::Owner, fields::Fields>,
+    /// The latest ticket that we made for a requester in a group.
+    made: moka::future::Cache<(PersonId, u64), u64>,
+    show: Vec<ShowField>,
+    calls_app_id: Option<u64>,
     /// When the export of users was asked for.
     exports: Mutex<std::collections::VecDeque<Instant>>,
+    /// When a user was changed last.
+    last_user_write: tokio::sync::Mutex<Option<Instant>>,
+    /// Who writes to a user after a look at it waits for its turn.
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 /// An attempt whose end was not heard.
@@ -97,6 +134,7 @@ impl Zendesk {
             budget: Budget::new(options.requests_per_minute, options.max_in_flight, clock.clone()),
             voice: voice::VoiceDoor::new(options.voice, options.voice_known),
             phone_fields: options.phone_fields,
+            numbers: options.numbers,
             request_timeout: options.request_timeout,
             counters: Counters::default(),
             clock,
@@ -105,7 +143,13 @@ impl Zendesk {
                 .max_capacity(NEWCOMERS)
                 .time_to_live(NEWCOMER_KEPT)
                 .build(),
+            fields: moka::future::Cache::builder().time_to_live(FIELDS_KEPT).build(),
+            made: moka::future::Cache::builder().max_capacity(MADE).time_to_live(MADE_KEPT).build(),
+            show: options.show,
+            calls_app_id: options.calls_app_id,
             exports: Mutex::default(),
+            last_user_write: tokio::sync::Mutex::default(),
+            turns: Default::default(),
         })
     }
 
@@ -139,12 +183,24 @@ impl Zendesk {
             Task::CreateTicket(draft) => {
                 ("creating the ticket", create::create(&errand, draft, attempt, doubt, resolve).await)
             }
-            Task::UpdateTicket { ticket, change } => {
-                ("changing the ticket", change::change(&errand, *ticket, change, attempt, resolve).await)
-            }
+            Task::UpdateTicket { ticket, change } => (
+                "changing the ticket",
+                change::change(&errand, work, *ticket, change, attempt, resolve).await,
+            ),
             Task::PopScreen { ticket, agent } => {
                 ("opening the ticket", pop::pop(&errand, &key, *ticket, agent, resolve).await)
             }
+            Task::UpdatePerson(update) => {
+                ("updating the person", person::update(&errand, update, resolve).await)
+            }
+            Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
+            Task::RecordCall(record) => {
+                ("recording the call", record::record(&errand, &key, record, attempt, resolve).await)
+            }
+            Task::ShowRecord { ticket, record, title } => (
+                "showing the record of the call",
+                record::show(&errand, &key, *ticket, *record, title, attempt).await,
+            ),
         };
         match done {
             Ok(delivered) => {
@@ -154,6 +210,13 @@ impl Zendesk {
             Err(Undone::Refused(reason) | Undone::Failed(Failure::Refused(reason))) => {
                 self.doubts().remove(&key);
                 Err(DeliveryError::Refused { reason })
+            }
+            Err(Undone::NotYet(pause)) => Err(DeliveryError::NotYet(pause)),
+            // Its own share of the minute is used up: what is more urgent may still be sent, and must not wait for it.
+            Err(Undone::Failed(Failure::Wait { wait, unclear: false }))
+                if work.urgency() > Urgency::Live && !self.budget.is_stopped() =>
+            {
+                Err(DeliveryError::NotYet(wait))
             }
             Err(Undone::Failed(failure)) => {
                 if failure.unclear() {
@@ -179,6 +242,11 @@ impl Zendesk {
     /// See [`CrmError`].
     pub async fn login(&self) -> Result<Login, CrmError> {
         roster::login(&Errand::new(self, Urgency::Soon)).await
+    }
+
+    /// From now on we log in as the other client does, which must have been proven. Same account only.
+    pub fn take_login(&self, other: &Self) {
+        self.login.become_of(&other.login);
     }
 
     /// Reads all agents and groups.
@@ -230,6 +298,20 @@ impl Zendesk {
         people::export(&errand, cursor).await.map_err(|failure| failure.asked(what))
     }
 
+    /// Holds mappings against the account's custom fields, see [`Crm::check_fields`](crate::crm::Crm::check_fields).
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn check_fields(&self, checks: &[FieldCheck]) -> Result<Vec<Vec<FieldProblem>>, CrmError> {
+        let what = "reading the custom fields";
+        let errand = Errand::new(self, Urgency::Soon);
+        values::check(&errand, checks).await.map_err(|failure| failure.asked(what))
+    }
+
+    fn turn_of(&self, user: PersonId) -> &tokio::sync::Mutex<()> {
+        &self.turns[usize::try_from(user.0 % TURNS as u64).unwrap_or_default()]
+    }
+
     fn doubts(&self) -> MutexGuard<'_, HashMap<String, Doubt>> {
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -246,6 +328,8 @@ impl std::fmt::Debug for Zendesk {
 enum Undone {
     /// It may be tried again.
     Failed(Failure),
+    /// It may be tried again after this time; nothing else has to wait for it.
+    NotYet(Duration),
     /// It will never be accepted.
     Refused(String),
 }

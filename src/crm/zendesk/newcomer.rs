@@ -16,11 +16,19 @@ use super::people::{UserList, UserRecord};
 use crate::call::{E164, Person, PersonId};
 
 /// The `external_id` of the default user, where we made it.
-const DEFAULT_USER: &str = "ringdesk:default-user";
+pub(super) const DEFAULT_USER: &str = "ringdesk:default-user";
+
+/// What the `external_id` of a user made for a number begins with; the number follows.
+const MARK: &str = "ringdesk:";
 
 #[derive(Debug, Deserialize)]
-struct OneUser {
-    user: UserRecord,
+pub(super) struct OneUser {
+    pub user: UserRecord,
+}
+
+/// The number that the user was made for, where it was made by us.
+pub(super) fn made_for(user: &UserRecord) -> Option<E164> {
+    user.external_id.as_deref()?.strip_prefix(MARK)?.parse().ok()
 }
 
 /// The user of a number that nobody has: found by our id, or made. `None`: Zendesk refuses to make it.
@@ -45,7 +53,7 @@ pub(super) async fn person_of(
 }
 
 async fn find_or_make(errand: &Errand<'_>, number: E164, name: &str) -> Result<Option<Person>, Failure> {
-    let external_id = format!("ringdesk:{number}");
+    let external_id = format!("{MARK}{number}");
     match by_external_id(errand, &external_id).await {
         Ok(Some(found)) => return Ok(Some(found.person())),
         Ok(None) => {}

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
+
+use crate::crm::ReadNumbers;
 
 /// How the client is set up.
 #[derive(Clone, Debug)]
@@ -26,8 +29,32 @@ pub struct Options {
     pub requests_per_minute: u32,
     /// How many requests may be under way at once.
     pub max_in_flight: u32,
-    /// Where numbers are looked for, in this order.
+    /// Where numbers are looked for, and later written, in this order.
     pub phone_fields: Vec<PhoneField>,
+    /// Reads what people wrote there.
+    pub numbers: Arc<dyn ReadNumbers>,
+    /// What of the caller is shown in the first internal comment; nothing: nothing is asked for it.
+    pub show: Vec<ShowField>,
+    /// The app in whose name records of calls are written (`calls_app_id`); `None`: none are.
+    pub calls_app_id: Option<u64>,
+}
+
+/// A line of the first internal comment: what the caller's agent shall see at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShowField {
+    /// What stands before the value.
+    pub label: String,
+    /// Where the value is.
+    pub of: ShowOf,
+}
+
+/// Where a shown value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShowOf {
+    /// The person who calls: an attribute (`email`, `notes`, …) or the key of a user field.
+    Person(String),
+    /// The person's last ticket: an attribute (`status`, `subject`, …), or the title or id of a ticket field.
+    LastTicket(String),
 }
 
 /// How we log in.

@@ -14,10 +14,11 @@ use serde_json::Value;
 use super::Zendesk;
 use super::errand::{Ask, Errand};
 use super::failure::Failure;
+use super::filing;
 use super::options::PhoneField;
 use crate::call::{E164, Person, PersonId};
 use crate::clock;
-use crate::crm::{PeoplePage, PersonRecord};
+use crate::crm::{PeoplePage, PersonRecord, ReadNumbers};
 
 /// Digits of a number that are searched: enough to be rare, few enough to be written everywhere.
 const SUFFIX: usize = 9;
@@ -35,9 +36,9 @@ pub(super) struct UserRecord {
     pub email: Option<String>,
     pub role: Option<String>,
     pub external_id: Option<String>,
-    phone: Option<String>,
+    pub phone: Option<String>,
     #[serde(default)]
-    user_fields: Option<HashMap<String, Value>>,
+    pub user_fields: Option<HashMap<String, Value>>,
     #[serde(default = "yes")]
     pub active: bool,
     #[serde(default)]
@@ -56,16 +57,19 @@ pub(super) struct UserList {
 }
 
 #[derive(Debug, Deserialize)]
-struct IdentityList {
-    identities: Vec<IdentityRecord>,
+pub(super) struct IdentityList {
+    pub identities: Vec<IdentityRecord>,
 }
 
-#[derive(Debug, Deserialize)]
-struct IdentityRecord {
-    user_id: Option<u64>,
+/// A way to reach a user: an address, a direct line.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct IdentityRecord {
+    #[serde(default)]
+    pub id: u64,
+    pub user_id: Option<u64>,
     #[serde(rename = "type")]
-    kind: Option<String>,
-    value: Option<String>,
+    pub kind: Option<String>,
+    pub value: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +84,11 @@ struct ExportPage {
 impl UserRecord {
     pub fn person(&self) -> Person {
         Person { id: PersonId(self.id), name: self.name.clone().unwrap_or_default() }
+    }
+
+    /// What stands in the custom field with this key, as text; `None` when it is empty.
+    pub fn field(&self, key: &str) -> Option<String> {
+        text(self.user_fields.as_ref()?.get(key)?).filter(|text| !text.trim().is_empty())
     }
 }
 
@@ -111,7 +120,7 @@ pub(super) async fn search(errand: &Errand<'_>, number: E164) -> Result<Vec<Pers
         if fields.contains(&PhoneField::Identity) && found.identities.is_none() {
             found.identities = Some(lines_of(errand, &found.users, &suffix).await?);
         }
-        return Ok(records(found, fields));
+        return Ok(records(found, fields, &*errand.zendesk.numbers));
     }
     Ok(Vec::new())
 }
@@ -159,7 +168,7 @@ pub(super) async fn export(errand: &Errand<'_>, cursor: Option<&str>) -> Result<
     let after = page.after_cursor.or_else(|| cursor.map(str::to_owned));
     // Without a place to go on there is no more.
     let end = page.end_of_stream || after.is_none();
-    Ok(PeoplePage { people: records(page.list, fields), cursor: after, end })
+    Ok(PeoplePage { people: records(page.list, fields, &*errand.zendesk.numbers), cursor: after, end })
 }
 
 /// Keeps to ten exports a minute: a refused one would stop the whole account, calls included.
@@ -179,7 +188,7 @@ fn pace(zendesk: &Zendesk) -> Result<(), Failure> {
     Ok(())
 }
 
-fn records(list: UserList, fields: &[PhoneField]) -> Vec<PersonRecord> {
+fn records(list: UserList, fields: &[PhoneField], reader: &dyn ReadNumbers) -> Vec<PersonRecord> {
     let mut lines: HashMap<u64, Vec<String>> = HashMap::new();
     for identity in list.identities.into_iter().flatten() {
         if let (Some(user), Some("phone_number"), Some(value)) =
@@ -206,7 +215,8 @@ fn records(list: UserList, fields: &[PhoneField]) -> Vec<PersonRecord> {
             }
         }
         let usable = user.active && !user.suspended && user.role.as_deref() == Some("end-user");
-        PersonRecord { person: user.person(), numbers, usable }
+        let placeholder = filing::is_placeholder(&user, &numbers, reader);
+        PersonRecord { person: user.person(), numbers, usable, placeholder }
     };
     list.users.into_iter().map(record).collect()
 }
@@ -246,6 +256,16 @@ fn country_digits(digits: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// No number is read here: nobody carries our mark.
+    #[derive(Debug)]
+    struct Unread;
+
+    impl ReadNumbers for Unread {
+        fn numbers(&self, text: &str) -> Vec<E164> {
+            panic!("{text}")
+        }
+    }
+
     #[test]
     fn the_suffix_never_holds_digits_of_the_country() {
         let table = [
@@ -275,7 +295,7 @@ mod tests {
         let fields: Vec<PhoneField> = ["user_fields.phone_2", "identity", "phone", "user_fields.pager"]
             .map(|field| field.parse().unwrap())
             .to_vec();
-        let found = records(serde_json::from_str(list).unwrap(), &fields);
+        let found = records(serde_json::from_str(list).unwrap(), &fields, &Unread);
         assert_eq!(found[0].person, Person { id: PersonId(9_007_199_254_743_101), name: "Petra".to_owned() });
         assert_eq!(found[0].numbers, ["030 1", "+4930", "+4939", "17"]);
         assert_eq!(found.iter().map(|one| one.usable).collect::<Vec<_>>(), [true, false, false]);

@@ -4,9 +4,8 @@ use serde::Deserialize;
 
 use super::errand::{Ask, Errand};
 use super::failure::Failure;
-use super::people::UserRecord;
 use crate::call::PersonId;
-use crate::crm::{CrmAgent, CrmError, CrmGroup, Login, Roster};
+use crate::crm::{CrmAgent, CrmError, CrmGroup, Login, Ownership, Roster};
 
 /// Pages that are read at most: 100 000 agents are a list that does not end.
 const MOST_PAGES: usize = 1000;
@@ -32,9 +31,37 @@ struct Meta {
     after_cursor: Option<String>,
 }
 
+/// An agent or admin.
+#[derive(Debug, Deserialize)]
+struct AgentRecord {
+    id: u64,
+    name: Option<String>,
+    email: Option<String>,
+    role: Option<String>,
+    #[serde(default = "yes")]
+    active: bool,
+    #[serde(default)]
+    suspended: bool,
+    /// 0 custom role, 1 light agent, 2 chats only, 3 chats only with a seat in Support, 4 admin, 5 billing.
+    role_type: Option<u64>,
+    /// Which tickets the agent sees; null: all.
+    ticket_restriction: Option<String>,
+    /// Null: no group. The outer `None` is an answer without the key.
+    #[serde(default, deserialize_with = "given")]
+    default_group_id: Option<Option<u64>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn given<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
 #[derive(Debug, Deserialize)]
 struct UserPage {
-    users: Vec<UserRecord>,
+    users: Vec<AgentRecord>,
     #[serde(default)]
     meta: Meta,
 }
@@ -91,7 +118,12 @@ pub(super) async fn login(errand: &Errand<'_>) -> Result<Login, CrmError> {
                 .to_owned(),
         );
     }
-    let user = CrmAgent { id: PersonId(id), name: user.name.unwrap_or_default(), email: user.email };
+    let user = CrmAgent {
+        id: PersonId(id),
+        name: user.name.unwrap_or_default(),
+        email: user.email,
+        owns: Ownership::default(),
+    };
     Ok(Login { user, role, warnings })
 }
 
@@ -102,11 +134,7 @@ pub(super) async fn roster(errand: &Errand<'_>) -> Result<Roster, Failure> {
     for _ in 0..MOST_PAGES {
         let ask = Ask::get("/users", &[]).query("role[]", "agent").query("role[]", "admin");
         let page: UserPage = errand.ask(&on_page(ask, cursor.as_deref())).await?.read()?;
-        roster.agents.extend(page.users.into_iter().filter(is_agent).map(|user| CrmAgent {
-            id: PersonId(user.id),
-            name: user.name.unwrap_or_default(),
-            email: user.email,
-        }));
+        roster.agents.extend(page.users.into_iter().filter(AgentRecord::works).map(CrmAgent::from));
         cursor = next(page.meta, cursor);
         if cursor.is_none() {
             break;
@@ -127,8 +155,26 @@ pub(super) async fn roster(errand: &Errand<'_>) -> Result<Roster, Failure> {
     Ok(roster)
 }
 
-fn is_agent(user: &UserRecord) -> bool {
-    user.active && !user.suspended && matches!(user.role.as_deref(), Some("agent" | "admin"))
+impl AgentRecord {
+    fn works(&self) -> bool {
+        self.active && !self.suspended && matches!(self.role.as_deref(), Some("agent" | "admin"))
+    }
+
+    fn owns(&self) -> Ownership {
+        match (self.role_type, self.default_group_id, &self.ticket_restriction) {
+            (Some(1..=3), _, _) => Ownership::NoLicence,
+            (_, Some(None), _) => Ownership::NoGroup,
+            (_, _, Some(_)) => Ownership::Some,
+            (_, _, None) => Ownership::All,
+        }
+    }
+}
+
+impl From<AgentRecord> for CrmAgent {
+    fn from(agent: AgentRecord) -> Self {
+        let owns = agent.owns();
+        Self { id: PersonId(agent.id), name: agent.name.unwrap_or_default(), email: agent.email, owns }
+    }
 }
 
 fn on_page(ask: Ask, cursor: Option<&str>) -> Ask {
@@ -142,4 +188,33 @@ fn on_page(ask: Ask, cursor: Option<&str>) -> Ask {
 /// The next page; a cursor that does not move would be asked for ever.
 fn next(meta: Meta, now: Option<String>) -> Option<String> {
     meta.after_cursor.filter(|after| meta.has_more && Some(after) != now.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_own_tickets_is_read_from_the_user() {
+        let table = [
+            (r#""role_type":4,"ticket_restriction":null,"default_group_id":7"#, Ownership::All),
+            (r#""role_type":null,"default_group_id":7"#, Ownership::All),
+            ("\"x\":1", Ownership::All),
+            (r#""role_type":1,"ticket_restriction":null,"default_group_id":7"#, Ownership::NoLicence),
+            (r#""role_type":2,"ticket_restriction":null,"default_group_id":null"#, Ownership::NoLicence),
+            (r#""role_type":0,"ticket_restriction":"groups","default_group_id":7"#, Ownership::Some),
+            (r#""role_type":4,"ticket_restriction":null,"default_group_id":null"#, Ownership::NoGroup),
+        ];
+        for (keys, owns) in table {
+            let text = format!(r#"{{"id":1,"name":"A","email":"a@example.com","role":"agent",{keys}}}"#);
+            let agent: AgentRecord = serde_json::from_str(&text).unwrap();
+            assert!(agent.works());
+            assert_eq!(CrmAgent::from(agent).owns, owns, "{keys}");
+        }
+        for text in
+            [r#"{"id":1,"role":"agent","suspended":true}"#, r#"{"id":1,"role":"end-user","active":true}"#]
+        {
+            assert!(!serde_json::from_str::<AgentRecord>(text).unwrap().works(), "{text}");
+        }
+    }
 }

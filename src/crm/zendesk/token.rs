@@ -29,7 +29,6 @@ const RENEW: SignedDuration = SignedDuration::from_secs(120);
 
 /// The way in.
 pub(super) struct Login {
-    credentials: Credentials,
     /// `https://…/oauth/tokens`.
     endpoint: String,
     state: Mutex<State>,
@@ -37,8 +36,8 @@ pub(super) struct Login {
     clock: Clock,
 }
 
-#[derive(Default)]
 struct State {
+    credentials: Arc<Credentials>,
     token: Option<Arc<Token>>,
     pause: Option<Pause>,
     refusals: usize,
@@ -76,17 +75,38 @@ struct TokenAnswer {
 impl Login {
     pub fn new(credentials: Credentials, root: &str, clock: Clock) -> Self {
         Self {
-            credentials,
             endpoint: format!("{root}/oauth/tokens"),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                credentials: Arc::new(credentials),
+                token: None,
+                pause: None,
+                refusals: 0,
+                round: 0,
+                failed: None,
+            }),
             fetching: tokio::sync::Mutex::default(),
             clock,
         }
     }
 
+    /// From now on we are who `other` is, with its token: it was proven.
+    pub fn become_of(&self, other: &Self) {
+        let (credentials, token) = {
+            let other = other.lock();
+            (Arc::clone(&other.credentials), other.token.clone())
+        };
+        let mut state = self.lock();
+        (state.credentials, state.token) = (credentials, token);
+        (state.pause, state.refusals, state.failed) = (None, 0, None);
+    }
+
+    fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.lock().credentials)
+    }
+
     /// Adds the proof to a request.
     pub fn sign(&self, request: RequestBuilder, proof: &Proof) -> RequestBuilder {
-        match (proof, &self.credentials) {
+        match (proof, self.credentials().as_ref()) {
             (Proof::Bearer(token), _) => request.bearer_auth(token.text.expose_secret()),
             (Proof::Basic, Credentials::ApiToken { email, token }) => {
                 request.basic_auth(format!("{email}/token"), Some(token.expose_secret()))
@@ -104,7 +124,7 @@ impl Login {
         counters: &Counters,
     ) -> Result<Proof, Failure> {
         self.open()?;
-        if matches!(self.credentials, Credentials::ApiToken { .. }) {
+        if self.is_dated() {
             return Ok(Proof::Basic);
         }
         let refused = match refused {
@@ -130,9 +150,15 @@ impl Login {
         if let Some(token) = self.usable(refused, false) {
             return Ok(Proof::Bearer(token));
         }
-        let fetched = self.fetch(client, counters).await;
+        let credentials = self.credentials();
+        let fetched = self.fetch(&credentials, client, counters).await;
         let mut state = self.lock();
         state.round += 1;
+        if !Arc::ptr_eq(&state.credentials, &credentials) {
+            // Meanwhile we became somebody else, whose token this is not.
+            state.failed = None;
+            return fetched.map(|token| Proof::Bearer(Arc::new(token)));
+        }
         match fetched {
             Ok(token) => {
                 let token = Arc::new(token);
@@ -173,7 +199,7 @@ impl Login {
 
     /// The text for an ordinary 401.
     pub fn refusal(&self) -> String {
-        match &self.credentials {
+        match self.credentials().as_ref() {
             Credentials::ApiToken { email, .. } => format!(
                 "Zendesk refuses the API token of {email}: check email and api_token in [crm.zendesk] (API tokens \
                  stop on 2027-04-30 and when they are not used for 30 days), better use an OAuth client"
@@ -187,7 +213,7 @@ impl Login {
 
     /// True for the way in that ends on 2027-04-30.
     pub fn is_dated(&self) -> bool {
-        matches!(self.credentials, Credentials::ApiToken { .. })
+        matches!(*self.credentials(), Credentials::ApiToken { .. })
     }
 
     fn open(&self) -> Result<(), Failure> {
@@ -211,8 +237,13 @@ impl Login {
         (other && token.alive(now) && (fresh || hurry)).then_some(token)
     }
 
-    async fn fetch(&self, client: &reqwest::Client, counters: &Counters) -> Result<Token, Failure> {
-        let Credentials::ClientCredentials { client_id, client_secret, scope } = &self.credentials else {
+    async fn fetch(
+        &self,
+        credentials: &Credentials,
+        client: &reqwest::Client,
+        counters: &Counters,
+    ) -> Result<Token, Failure> {
+        let Credentials::ClientCredentials { client_id, client_secret, scope } = credentials else {
             return Err(Failure::away(false, "there is no token to fetch"));
         };
         counters.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -15,7 +15,7 @@ pub(super) const KNOWS: &str = "SELECT EXISTS (SELECT 1 FROM call WHERE id = ?1)
 const CALLS: &str =
     "SELECT id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket
     FROM call ";
-const WORKS: &str = "SELECT call, seq, task, standing, attempts, due, last_error, worth_until, ended, note
+const WORKS: &str = "SELECT call, seq, task, standing, attempts, due, last_error, ended, note
     FROM work ";
 
 pub(in crate::journal) struct Reader {
@@ -46,7 +46,7 @@ impl Reader {
                     Err(reason) => recovered.unreadable.push(Unreadable { key, reason }),
                 }
             }
-            let works = "SELECT call, seq, version, body, worth_until, attempts, due, last_error
+            let works = "SELECT call, seq, version, body, attempts, due, last_error
                 FROM work INDEXED BY work_unfinished WHERE standing < 2 AND standing = 0 ORDER BY nr";
             for row in sqlx::query(works).fetch_all(&mut *moment).await? {
                 match read_work(&row)? {
@@ -167,9 +167,8 @@ fn read_work(row: &SqliteRow) -> Result<Result<OwedWork, Unreadable>, sqlx::Erro
         Ok(call) => call,
         Err(_) => return Ok(Err(Unreadable { key, reason: "its call has no id".to_owned() })),
     };
-    let worth_until = row.try_get::<Option<i64>, _>("worth_until")?.map(time);
     Ok(Ok(OwedWork {
-        work: Work { call, seq, task, worth_until },
+        work: Work { call, seq, task },
         attempts: row.try_get("attempts")?,
         due: time(row.try_get("due")?),
         last_error: row.try_get("last_error")?,
@@ -221,7 +220,6 @@ fn owed_row(row: &SqliteRow) -> Result<OwedRow, sqlx::Error> {
         attempts: row.try_get("attempts")?,
         due: time(row.try_get("due")?),
         last_error: row.try_get("last_error")?,
-        worth_until: row.try_get::<Option<i64>, _>("worth_until")?.map(time),
     })
 }
 

@@ -42,7 +42,6 @@ const STEPS: &[&str] = &["
         task TEXT NOT NULL,
         version INTEGER NOT NULL,
         body TEXT NOT NULL,
-        worth_until INTEGER,
         standing INTEGER NOT NULL,
         attempts INTEGER NOT NULL,
         due INTEGER NOT NULL,

@@ -35,11 +35,11 @@ INSERT INTO story (call, nr, at, what, why)
     SELECT value->>0, coalesce((SELECT max(nr) FROM story WHERE call = value->>0), 0) + 1 + key,
            value->>1, value->>2, value->>3
     FROM json_each(NEW.story);
-INSERT INTO work (call, seq, task, version, body, worth_until, standing, attempts, due)
-    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, 0, 0, value->>6
+INSERT INTO work (call, seq, task, version, body, standing, attempts, due)
+    SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, 0, value->>5
     FROM json_each(NEW.owe) WHERE true
     ON CONFLICT (call, seq) DO UPDATE SET task = excluded.task, version = excluded.version,
-        body = excluded.body, worth_until = excluded.worth_until
+        body = excluded.body
     WHERE standing = 0;
 UPDATE work SET standing = value->>2, ended = value->>3, note = value->>4
     FROM json_each(NEW.settle) WHERE call = value->>0 AND seq = value->>1 AND standing < 2;
@@ -152,15 +152,7 @@ fn call_row(call: &str, snapshot: &Snapshot) -> Value {
 
 fn owed_row(work: &Work, now: Timestamp) -> Value {
     let body = serde_json::to_string(&work.task).expect("a task has only text keys and no fallible parts");
-    json!([
-        work.call,
-        work.seq,
-        work.task.name(),
-        WORK_VERSION,
-        body,
-        work.worth_until.map(nanos),
-        nanos(now)
-    ])
+    json!([work.call, work.seq, work.task.name(), WORK_VERSION, body, nanos(now)])
 }
 
 fn settled_row(call: &str, seq: u32, settled: &Settled) -> Value {
@@ -192,7 +184,7 @@ mod tests {
             Journal::open(&folder.path().join("journal.db"), clock.clone(), None).await.unwrap();
         let id: CallId = "main/1795292763.0".parse().unwrap();
         let task = Task::UpdateTicket { ticket: TicketId(2), change: TicketChange::default() };
-        let work = Work { call: id.clone(), seq: 1, task, worth_until: None };
+        let work = Work { call: id.clone(), seq: 1, task };
         let key = work.key();
 
         let mut change = Change::of(id.clone());

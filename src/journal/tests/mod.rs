@@ -84,26 +84,24 @@ fn draft() -> TicketDraft {
         priority: Some("high".to_owned()),
         pop: Some(anna()),
         tells_candidates: true,
+        author: None,
+        for_default_agent: false,
+        reuse_within: 0,
     }
 }
 
 fn pop(number: u32, seq: u32) -> Work {
     let task = Task::PopScreen { ticket: TicketId(35_436), agent: anna() };
-    Work { call: id(number), seq, task, worth_until: None }
+    Work { call: id(number), seq, task }
 }
 
 fn create(number: u32, seq: u32) -> Work {
-    Work { call: id(number), seq, task: Task::CreateTicket(Box::new(draft())), worth_until: None }
+    Work { call: id(number), seq, task: Task::CreateTicket(Box::new(draft())) }
 }
 
 fn update(number: u32, seq: u32, comment: &str) -> Work {
     let change = TicketChange { comment: Some(comment.to_owned()), ..TicketChange::default() };
-    Work {
-        call: id(number),
-        seq,
-        task: Task::UpdateTicket { ticket: TicketId(35_436), change },
-        worth_until: None,
-    }
+    Work { call: id(number), seq, task: Task::UpdateTicket { ticket: TicketId(35_436), change } }
 }
 
 fn line(second: i64, what: &str) -> StoryLine {

@@ -141,14 +141,10 @@ fn state() -> impl Strategy<Value = Call> {
 }
 
 fn work() -> impl Strategy<Value = Work> {
-    let worth = prop::option::of((0..99_i64).prop_map(at));
-    (0..3_u32, 1..4_u32, worth, "[a-z]{0,4}", 0..3).prop_map(|(number, seq, worth_until, text, kind)| {
-        let work = match kind {
-            0 => create(number, seq),
-            1 => pop(number, seq),
-            _ => update(number, seq, &text),
-        };
-        Work { worth_until, ..work }
+    (0..3_u32, 1..4_u32, "[a-z]{0,4}", 0..3).prop_map(|(number, seq, text, kind)| match kind {
+        0 => create(number, seq),
+        1 => pop(number, seq),
+        _ => update(number, seq, &text),
     })
 }
 

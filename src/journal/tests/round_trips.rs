@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::call::{
-    Caller, Direction, EndedBy, Identified, Lookup, Outcome, Person, PersonId, Presentation, Transfer,
-    TransferKind,
+    Author, Caller, Direction, EndedBy, FieldValue, Identified, Lookup, Outcome, Person, PersonId,
+    Presentation, Transfer, TransferKind,
 };
 
 fn person(id: u64) -> Person {
@@ -155,12 +155,16 @@ async fn every_task_comes_back_as_it_was() {
         assignee: Some(Agent { email: None, name: None, ..anna() }),
         group: Some("Sales".to_owned()),
         comment: Some("several\npersons".to_owned()),
+        fields: vec![FieldValue { field: "Outcome".to_owned(), value: "answered".to_owned() }],
+        tags: vec!["telephone".to_owned()],
+        solve: true,
+        author: Some(Author::DefaultAgent),
     };
     let works = [
         create(0, 1),
         Work { task: Task::UpdateTicket { ticket: TicketId(u64::MAX), change: everything }, ..create(0, 2) },
         update(0, 3, ""),
-        Work { worth_until: Some(at(30)), ..pop(0, u32::MAX) },
+        pop(0, u32::MAX),
     ];
     journal.commit(&works.clone().map(owes)).await.unwrap();
     drop((journal, lock));

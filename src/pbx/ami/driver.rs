@@ -18,15 +18,15 @@ use super::counters::Counters;
 use super::frame::Framer;
 use super::link::{self, Link};
 use super::mailbox::{Closed, Mailbox};
-use super::session::{Account, CLASSES, Session, SessionEvent, Timing, UNWANTED};
+use super::session::{Account, CLASSES, MayRecord, RecordingWhat, Session, SessionEvent, Timing, UNWANTED};
 use super::translate::Translate;
 use crate::call::Heard;
 use crate::causes;
 use crate::clock::{self, Clock};
 use crate::config::Ami;
 use crate::lifecycle::Lifecycle;
-use crate::pbx::Input;
 use crate::pbx::reconnect::{Backoff, Why};
+use crate::pbx::{Input, Order};
 
 /// What may wait between the socket and the translator: a minute of a PBX that sends 1 MB a second.
 const MAILBOX: usize = 64 * 1024 * 1024;
@@ -51,6 +51,8 @@ pub enum LinkState {
     Live {
         /// The version of the protocol.
         version: String,
+        /// Whether calls can be recorded; asked only when it is wanted.
+        may_record: MayRecord,
     },
 }
 
@@ -64,6 +66,10 @@ pub struct Driver {
     clock: Clock,
     backoff: Backoff,
     version: String,
+    orders: Option<mpsc::Receiver<Order>>,
+    may_record: MayRecord,
+    /// Logged in, and what is up is known: orders can be carried out.
+    live: bool,
 }
 
 /// Why a connection ended.
@@ -91,7 +97,18 @@ impl Driver {
             clock,
             backoff: Backoff::default(),
             version: String::new(),
+            orders: None,
+            may_record: MayRecord::Unknown,
+            live: false,
         }
+    }
+
+    /// Calls are recorded as `orders` say, and what the PBX records is told. While the PBX is away they wait.
+    #[must_use]
+    pub fn with_orders(mut self, orders: mpsc::Receiver<Order>) -> Self {
+        self.translate = self.translate.with_recording();
+        self.orders = Some(orders);
+        self
     }
 
     /// Connects, listens, and connects again, until `stop`.
@@ -115,6 +132,7 @@ impl Driver {
 
     /// Says once that the PBX is away.
     fn gone(&mut self, why: Why, reason: &str) {
+        self.live = false;
         let was_live = self.counters.live.swap(false, Ordering::Relaxed);
         Counters::count(match why {
             Why::LoginRefused => &self.counters.logins_refused,
@@ -145,6 +163,7 @@ impl Driver {
             classes: CLASSES,
             variables: self.ami.variables.clone(),
             unwanted: if self.ami.event_filter { UNWANTED } else { &[] },
+            records: self.orders.is_some(),
         };
         let timing = Timing {
             hello: self.ami.connect_timeout,
@@ -174,6 +193,7 @@ impl Driver {
         let mut logged_in = false;
         loop {
             let wake = session.wake_at().map(tokio::time::Instant::from_std);
+            let mut heard = Vec::new();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {
@@ -182,10 +202,12 @@ impl Driver {
                     return None;
                 }
                 () = mailbox.arrived() => {}
+                Some(order) = next(&mut self.orders), if self.live => {
+                    self.translate.order(&order.call, order.order, self.clock.now(), &mut heard);
+                }
                 () = sleep_until(wake) => {}
             }
             let closed = mailbox.take(&mut bytes);
-            let mut heard = Vec::new();
             let mut result = Ok(());
             for piece in bytes.chunks(PIECE) {
                 framer.push(piece);
@@ -204,6 +226,9 @@ impl Driver {
             }
             for question in self.translate.questions() {
                 session.ask_presentation(question.unique_id, &question.channel, clock::instant());
+            }
+            for ask in self.translate.asks() {
+                session.order(ask, clock::instant());
             }
             self.hand_over(&mut heard).await;
             let lost = |reason: String| Some(Ended { why: Why::Lost, reason });
@@ -300,6 +325,14 @@ impl Driver {
                     let (source, queues) = (self.ami.name.clone(), queues.collect());
                     self.send(Input::House { source, agents, queues }).await;
                 }
+                SessionEvent::MayRecord(may) => self.may_record(may),
+                SessionEvent::Recording { ask, answer } => {
+                    if let (RecordingWhat::Mute { muted }, Err(reason)) = (&ask.what, &answer) {
+                        let what = if *muted { "paused" } else { "resumed" };
+                        tracing::warn!(pbx = %self.ami.name, channel = ask.leg, "the recording is not {what}: {reason}");
+                    }
+                    self.translate.answered(&ask, &answer, self.now(), heard);
+                }
                 SessionEvent::NotAllowed { action, message } => self.not_allowed(action, &message),
                 SessionEvent::ShuttingDown => {
                     tracing::info!(pbx = %self.ami.name, "the PBX is shutting down")
@@ -324,11 +357,25 @@ impl Driver {
         // Only now: a PBX that hangs up after each log-in must not be called four times a second.
         self.backoff.succeeded();
         let was_live = self.counters.live.swap(true, Ordering::Relaxed);
-        self.state.send_replace(LinkState::Live { version: self.version.clone() });
+        self.live = true;
+        let (version, may_record) = (self.version.clone(), self.may_record);
+        self.state.send_replace(LinkState::Live { version, may_record });
         if !was_live {
             let (name, host, port) = (&self.ami.name, &self.ami.host, self.ami.port);
             tracing::info!(pbx = %name, version = self.version, channels = self.translate.channels(), "listening to the PBX at {host}:{port}");
         }
+    }
+
+    fn may_record(&mut self, may: MayRecord) {
+        let way_out = match may {
+            MayRecord::Unknown | MayRecord::Yes => "",
+            MayRecord::NoRight => "give the account `write = system` in manager.conf",
+            MayRecord::NoModule => "load app_mixmonitor.so in modules.conf",
+        };
+        if !way_out.is_empty() && may != self.may_record {
+            tracing::warn!(pbx = %self.ami.name, "the PBX will not record calls: {way_out}");
+        }
+        self.may_record = may;
     }
 
     fn not_allowed(&self, action: &str, message: &str) {
@@ -389,6 +436,14 @@ async fn read(
             }
             Err(error) => return mailbox.close(Closed::Broken(error.to_string())),
         }
+    }
+}
+
+/// The next order; never, where there are none.
+async fn next(orders: &mut Option<mpsc::Receiver<Order>>) -> Option<Order> {
+    match orders {
+        Some(orders) => orders.recv().await,
+        None => std::future::pending().await,
     }
 }
 

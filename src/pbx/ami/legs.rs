@@ -46,6 +46,11 @@ impl Legs {
         self.by_id.get_mut(id)
     }
 
+    /// The leg with this name.
+    pub fn named(&self, name: &str) -> Option<&Leg> {
+        self.by_id.values().find(|leg| *leg.name == *name)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_id.len()

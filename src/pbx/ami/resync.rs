@@ -52,6 +52,8 @@ impl Translate {
     pub fn resync_ends(&mut self, whole: bool, now: Timestamp, out: &mut Vec<Heard>) {
         if whole {
             self.list_complete(now, out);
+        } else {
+            self.starts_are_lost(now, out);
         }
         self.resync = None;
     }
@@ -128,6 +130,7 @@ impl Translate {
             for (name, value) in &item.variables {
                 self.variable_listed(id, name, value, now, out);
             }
+            self.recordings_listed(id, &item.variables, now, out);
             if let Some(queue) = &item.queue {
                 self.tell(key, Event::JoinedQueue { queue: queue.clone() }, now, out);
             }

@@ -10,6 +10,7 @@
 
 mod lists;
 mod login;
+mod recording;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +21,10 @@ use super::house::House;
 use super::message::{Kind, Message};
 
 pub(super) use lists::Outcome;
-pub use words::{Account, CLASSES, List, Seen, SessionEvent, Timing, UNWANTED};
+pub use words::{
+    Account, CLASSES, List, MayRecord, RECORDING_FILE, RECORDING_ID, RecordingAsk, RecordingWhat, Seen,
+    SessionEvent, Timing, UNWANTED,
+};
 
 /// What our actions are numbered with, so that answers to somebody else's are not taken for ours.
 const ID_PREFIX: &str = "ringdesk-";
@@ -79,6 +83,8 @@ enum What {
     List(List),
     Presentation { uniqueid: String, late: bool },
     WrapUp { queue: String },
+    Commands,
+    Recording(RecordingAsk),
 }
 
 impl Session {
@@ -248,12 +254,15 @@ impl Session {
                 self.ping_due = Some(now + self.timing.ping_every);
                 self.tell(SessionEvent::LoggedIn { version: self.version.clone() });
                 self.ask_for_filter(now);
+                self.ask_may_record(now);
             }
             What::Filter if refused => {
                 self.tell(SessionEvent::NotAllowed { action: "Filter", message: words() });
             }
             What::Filter => self.ask_for_var_sets(now),
             What::VarSets | What::Ping => {}
+            What::Commands => self.on_commands(refused, message),
+            What::Recording(ask) => self.on_recording(ask, refused, message),
             What::WrapUp { queue } => {
                 let seconds = message.number("Value").filter(|_| !refused);
                 self.on_wrap_up(&queue, seconds);
@@ -301,6 +310,11 @@ impl Session {
             What::List(list) => self.list_ended(list, Outcome::TimedOut, now),
             What::WrapUp { queue } => self.on_wrap_up(&queue, None),
             What::Filter | What::VarSets => {}
+            What::Commands => self.tell(SessionEvent::MayRecord(MayRecord::Unknown)),
+            What::Recording(ask) => {
+                let answer = Err(format!("the PBX did not answer for {seconds} s"));
+                self.tell(SessionEvent::Recording { ask, answer });
+            }
             What::Presentation { late: true, .. } => self.questions -= 1,
             What::Presentation { uniqueid, late: false } => {
                 self.tell(SessionEvent::Presentation { uniqueid: uniqueid.clone(), withheld: None });

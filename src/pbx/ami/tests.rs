@@ -9,7 +9,7 @@ use proptest::sample::Index;
 
 use super::channel::ChannelRules;
 use super::frame::Framer;
-use super::session::{Account, CLASSES, Session, SessionEvent, Timing, UNWANTED};
+use super::session::{Account, CLASSES, RecordingAsk, Session, SessionEvent, Timing, UNWANTED};
 use super::translate::Translate;
 use crate::call::Heard;
 use crate::clock;
@@ -27,6 +27,7 @@ struct Told {
     heard: Vec<Heard>,
     session: Vec<SessionEvent>,
     questions: usize,
+    asks: Vec<RecordingAsk>,
     present: usize,
     skipped: (u64, u64),
 }
@@ -40,13 +41,15 @@ fn tell(pieces: &[&[u8]]) -> Told {
         classes: CLASSES,
         variables: Vec::new(),
         unwanted: UNWANTED,
+        records: true,
     };
     let begin = clock::instant();
     let mut session = Session::new(account, Timing::default(), begin);
     let rules = ChannelRules { internal_digits: 6, ..ChannelRules::default() };
-    let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, true);
+    let mut translate = Translate::new("main".to_owned().try_into().unwrap(), rules, true).with_recording();
     let mut framer = Framer::new();
-    let mut told = Told { heard: vec![], session: vec![], questions: 0, present: 0, skipped: (0, 0) };
+    let mut told =
+        Told { heard: vec![], session: vec![], questions: 0, asks: vec![], present: 0, skipped: (0, 0) };
     let mut messages = 0;
     for piece in pieces {
         framer.push(piece);
@@ -65,6 +68,9 @@ fn tell(pieces: &[&[u8]]) -> Told {
                     SessionEvent::Presentation { uniqueid, withheld: Some(withheld) } => {
                         translate.presentation(uniqueid, *withheld, now, &mut told.heard);
                     }
+                    SessionEvent::Recording { ask, answer } => {
+                        translate.answered(ask, answer, now, &mut told.heard);
+                    }
                     _ => {}
                 }
                 told.session.push(event);
@@ -72,6 +78,10 @@ fn tell(pieces: &[&[u8]]) -> Told {
             for question in translate.questions() {
                 told.questions += 1;
                 session.ask_presentation(question.unique_id, &question.channel, instant);
+            }
+            for ask in translate.asks() {
+                told.asks.push(ask.clone());
+                session.order(ask, instant);
             }
             session.on_time(instant);
             session.output().clear();

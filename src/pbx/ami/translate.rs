@@ -5,13 +5,14 @@
 //!
 //! Fed with whole messages of one source, in order, over all its connections: what is known of the
 //! legs survives a lost link and is compared with the lists of the next one (`resync.rs`).
-//! Here are the translator itself and what is told of a call; `channels`, `dialling`, `talking` and
-//! `variables` hold what the single events mean.
+//! Here are the translator itself and what is told of a call; `channels`, `dialling`, `talking`,
+//! `recording` and `variables` hold what the single events mean.
 //! Deliberately absent: CDR and CEL (both come after the end), the hang-up cause (an abandoned queue
 //! caller ends with 0 on 22 and 16 on 16).
 
 mod channels;
 mod dialling;
+mod recording;
 mod talking;
 mod variables;
 
@@ -21,6 +22,7 @@ use rustc_hash::FxHashMap;
 use super::channel::{ChannelRules, Kind};
 use super::legs::{CallKey, Legs};
 use super::message::{Kind as MessageKind, Message, unescape_name};
+use super::session::RecordingAsk;
 use crate::call::{CallId, DialResult, Direction, EndedBy, Event, Extension, Heard, SourceName};
 
 /// The translator of one PBX.
@@ -34,6 +36,8 @@ pub struct Translate {
     by_link: FxHashMap<Box<str>, CallKey>,
     next_key: u32,
     questions: Vec<Question>,
+    records: bool,
+    asks: Vec<RecordingAsk>,
     /// The channel variables that are wanted, lower-case.
     wanted: Vec<Box<str>>,
     pub(super) resync: Option<super::resync::Resync>,
@@ -84,6 +88,7 @@ pub(super) struct CallLegs {
     pub links: Vec<Box<str>>,
     /// What is known of channel variables.
     pub variables: Vec<variables::Variable>,
+    pub recordings: recording::Recordings,
 }
 
 /// A leg that appears.
@@ -117,6 +122,8 @@ impl Translate {
             by_link: FxHashMap::default(),
             next_key: 0,
             questions: Vec::new(),
+            records: false,
+            asks: Vec::new(),
             wanted: Vec::new(),
             resync: None,
         }
@@ -159,6 +166,9 @@ impl Translate {
             "Hold" | "Unhold" => self.hold(event == "Hold", message, now, out),
             "ParkedCall" => self.parked(message, now, out),
             "MessageWaiting" => self.message_waiting(message, now, out),
+            "MixMonitorStart" => self.recording_started(message),
+            "MixMonitorMute" => self.recording_muted(message, now, out),
+            "UserEvent" => self.user_event(message),
             "Rename" => self.rename(message),
             "CoreShowChannel" | "Status" => self.listed(message),
             "CoreShowChannelsComplete" => self.list_complete(now, out),
@@ -210,6 +220,7 @@ impl Translate {
         };
         out.push(Heard { call: call.id.clone(), at: now, event });
         self.tell_variables(key, now, out);
+        self.tell_recordings(key, now, out);
     }
 
     /// Tells an event of a call, which is announced first.

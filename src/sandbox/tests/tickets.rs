@@ -206,3 +206,21 @@ async fn an_upload_is_used_up_by_the_comment_it_hangs_on() {
     assert_eq!(body["comments"][0]["attachments"][0]["file_name"], "call.wav");
     assert_eq!(visitor.send(Method::PUT, "/tickets/1", comment).await.0, 422);
 }
+
+#[tokio::test]
+async fn the_metadata_of_an_update_stays_with_its_audit_and_comment() {
+    let visitor = Visitor::new(Options::default()).await;
+    let wish = json!({"ticket": {"comment": {"body": "One."}, "metadata": {"mark": "1"}}});
+    let (_, body) = visitor.send(Method::POST, "/tickets", wish).await;
+    assert_eq!(body["audit"]["metadata"]["custom"], json!({"mark": "1"}));
+    let path = format!("/tickets/{}", body["ticket"]["id"]);
+    let wish = json!({"ticket": {"comment": {"body": "Two."}, "metadata": {"mark": "2"}}});
+    visitor.send(Method::PUT, &path, wish).await;
+    visitor.send(Method::PUT, &path, json!({"ticket": {"comment": {"body": "Three."}}})).await;
+    for list in ["comments", "audits"] {
+        let (_, body) = visitor.get(&format!("{path}/{list}")).await;
+        let records = body[list].as_array().unwrap().iter();
+        let marks: Vec<&Value> = records.map(|record| &record["metadata"]["custom"]).collect();
+        assert_eq!(marks, [&json!({"mark": "1"}), &json!({"mark": "2"}), &json!({})], "{list}");
+    }
+}

@@ -112,6 +112,23 @@ class Recorder:
         self.sent.append({"after_bytes": len(self.bytes), "at": round(loop.time() - self._start, 3), "bytes": text})
         self.writer.write(text.encode())
 
+    async def action(self, name, **fields):
+        """Sends an action and waits for its answer, which is in the capture as well."""
+        ident = f"{name.lower()}-{len(self.sent) + 1}"
+        lines = [f"Action: {name}", f"ActionID: {ident}"] + [f"{key}: {value}" for key, value in fields.items()]
+        seen = len(self.bytes)
+        self._send(asyncio.get_running_loop(), "\r\n".join(lines) + "\r\n\r\n")
+
+        async def answered():
+            while True:
+                for block in bytes(self.bytes[seen:]).split(b"\r\n\r\n")[:-1]:
+                    message = parse(block)
+                    if "Response" in message and message.get("ActionID") == ident:
+                        return message
+                await asyncio.sleep(0.01)
+
+        return await within(PROVOKED_WAIT, answered(), f"the answer to {name}")
+
     async def _read(self, loop):
         while data := await self.reader.read(65536):
             self.bytes += data

@@ -16,6 +16,7 @@ class Around:
         self.recorders = [Recorder(user) for user in self.users]
         for recorder in self.recorders:
             await recorder.connect(stage.environment["AMI_HOST"], int(stage.environment["AMI_PORT"]))
+        stage.recorder = self.recorders[0]
         return self.recorders
 
     async def settle(self, recorders):

@@ -50,11 +50,15 @@ def arguments():
         sub.add_argument("--agent", help="who answers, in scenarios where one answers")
         sub.add_argument("--talk", type=float, default=1.0, help="seconds of each conversation (1.0)")
         sub.add_argument("--count", type=int, default=20, help="callers of `interleaved` (20)")
+        sub.add_argument("--voices", action="store_true",
+                         help="telephones that answer send a tone, to be heard in a recording (else an echo)")
         sub.add_argument("--steps", action="store_true",
                          help="at `rings` and `answered` print the step and wait for a line on standard input")
         if name == "capture":
             sub.add_argument("--out", required=True, help="folder for NAME.ami and NAME.json")
             sub.add_argument("--as", dest="file", help="NAME (the scenario's)")
+            sub.add_argument("--record", action="store_true",
+                             help="the listener has the caller's channel recorded (MixMonitor) when somebody answers")
             sub.add_argument("--least", action="store_true", help="also NAME.least.ami, seen by listener-min")
     return parser.parse_args()
 

@@ -113,6 +113,13 @@ class Dialog:
         self.answered_at = now()
         self.phone.reply(self.invite, 200, "OK", self, sdp=self._sdp("sendrecv"))
         self.answered.set()
+        if self.phone.speaks:
+            self._speak(self.invite.body)
+
+    def _speak(self, sdp):
+        media = re.search(r"c=IN IP4 (\S+)[\s\S]*m=audio (\d+)", sdp)
+        if media:
+            self.media.play((media.group(1), int(media.group(2))))
 
     def refuse(self, status=486, reason="Busy Here"):
         self.refused_with = status
@@ -245,6 +252,8 @@ class Dialog:
 class Phone(asyncio.DatagramProtocol):
     """A desk telephone (registered) or the far end of the outside line (not registered)."""
 
+    speaks = False  # Sends a tone when it has answered; else it sends back what it hears.
+
     def __init__(self, name, server, password=None):
         self.name, self.server, self.password = name, server, password
         self.dialogs = {}
@@ -316,9 +325,8 @@ class Phone(asyncio.DatagramProtocol):
             self.send("ACK", dialog.target, dialog.local, to, dialog.call_id, dialog.sequence)
             dialog.answered_at = now()
             dialog.answered.set()
-            media = re.search(r"c=IN IP4 (\S+)[\s\S]*m=audio (\d+)", answer.body)
-            if tone and media:
-                dialog.media.play((media.group(1), int(media.group(2))))
+            if tone:
+                dialog._speak(answer.body)
         else:
             dialog.refused_with = answer.status
             dialog._end("far")

@@ -31,6 +31,7 @@ async def answer(stage, call, extension):
     await pause(RING)
     await dialog.answer()
     call.answered(dialog)
+    await stage.record(call)
     await stage.step("answered")
     return dialog
 
@@ -51,6 +52,23 @@ async def simple(stage, dialled, number, name, agent, ends="caller"):
 async def queue_answered(stage):
     """Queue 600: all ring, 202 answers, the caller hangs up."""
     await simple(stage, "600", "+493023125111", "Petra Sommer", "202")
+
+
+@scenario
+async def recorded_paused(stage):
+    """Queue 608: 202 answers, leaves a part out of the recording (*5, *6); the caller hangs up."""
+    call = await stage.call_in("608", **person(stage, "+493023125179", "Karl Karte"))
+    dialog = await answer(stage, call, "202")
+    await talk(stage)
+    for keys, paused in (("*5", True), ("*6", False)):
+        seen = len(stage.ami.events)
+        await dialog.press(keys)
+        await stage.ami.event("the code", lambda e: e["Event"] == "UserEvent" and e["UserEvent"] == "RingdeskRecording",
+                              seen)
+        await stage.pause_recording(call, paused)
+        await stage.step("paused" if paused else "resumed")
+        await talk(stage)
+    await call.hangs_up()
 
 
 @scenario

@@ -1,9 +1,12 @@
 """What a scenario plays on: the telephones, the callers, and the truth that they leave."""
 
+import array
 import asyncio
 import fcntl
 import json
+import math
 import sys
+import wave
 from pathlib import Path
 
 import house
@@ -16,7 +19,7 @@ MAIN_NUMBER = "+493023125"
 GROUPS = {
     "600": ("queue", "support"), "601": ("queue", "support"), "602": ("queue", "helpdesk"),
     "603": ("queue", "hotline"), "604": ("queue", "helpdesk-short"), "605": ("queue", "night"),
-    "606": ("queue", "counter"), "607": ("queue", "counter"),
+    "606": ("queue", "counter"), "607": ("queue", "counter"), "608": ("queue", "support"),
     "610": ("ringgroup", "sales"), "611": ("ringgroup", "field"), "612": ("ringgroup", "field-short"),
     "613": ("ringgroup", "porter"), "614": ("ringgroup", "hunt"),
 }
@@ -29,6 +32,7 @@ class Stage:
         self.options = options
         self.phones, self.spare, self.callers, self.calls = {}, [], [], []
         self.outside = None
+        self.recorder = None  # The listener of a capture.
 
     async def open(self):
         if not house.is_running(self.folder):
@@ -49,6 +53,7 @@ class Stage:
     async def telephone(self, name):
         """One more telephone registered for `name`."""
         phone = await Phone(name, self._server(), f"house-{name}").open()
+        phone.speaks = getattr(self.options, "voices", False)
         await phone.register()
         self.spare.append(phone)
         return phone
@@ -122,6 +127,24 @@ class Stage:
         await self._born(call, seen, f"PJSIP/{extension}-")
         return call
 
+    async def record(self, call):
+        """With `--record` the listener has the caller's channel recorded."""
+        if not getattr(self.options, "record", False):
+            return
+        answer = await self.recorder.action("MixMonitor", Channel=call.channel,
+                                            File=f"ringdesk/{call.uniqueid}.wav", Options="bi(RINGDESK_RECORDING)")
+        if answer.get("Response") != "Success":
+            raise RigError(f"the recording was refused: {answer.get('Message')}")
+        file = self.folder / "spool/monitor/ringdesk" / f"{call.uniqueid}.wav"
+        call.truth["recording"] = {"started_by": "AMI", "id": answer["MixMonitorID"], "file": str(file), "paused": []}
+
+    async def pause_recording(self, call, paused):
+        """With `--record` the listener has what is said now left out, or not any more."""
+        if not getattr(self.options, "record", False):
+            return
+        await self.recorder.action("MixMonitorMute", Channel=call.channel, Direction="both", State=str(int(paused)))
+        call.truth["recording"]["paused"].append({"paused": paused, "at": stamp(now())})
+
     async def channel_of(self, prefix, seen):
         """The next channel of `prefix` that starts a call."""
         return await self.ami.event(
@@ -177,6 +200,8 @@ class Stage:
                      channel=call.channel, uniqueid=call.uniqueid, linkedid=linkedids[0],
                      linkedids_seen=sorted(set(linkedids)), hangup_cause=int(hangup["Cause"]),
                      pbx_ended_at=stamp(hangup["_at"]))
+        if "recording" in truth:
+            truth["recording"].update(await recorded(truth["recording"]["file"]))
         order = ["direction", "number_sent", "display_sent", "dialled", "group", "rang", "answered_by", "outcome",
                  "started_at", "answered_at", "ended_at", "ended_by"]
         call.truth = {**{k: truth[k] for k in order}, **{k: v for k, v in truth.items() if k not in order}}
@@ -192,6 +217,26 @@ class Stage:
                 if in_time and after and (shown is None or f"{shown}@" in dialog.remote):
                     names.add(phone.name)
         return sorted(names)
+
+
+async def recorded(file):
+    """What is in the file when Asterisk has closed it: its size, its length, how loud it is."""
+
+    async def whole():
+        while True:
+            try:
+                with wave.open(file) as sound:
+                    frames = sound.readframes(sound.getnframes())
+                if frames and len(frames) + 44 == Path(file).stat().st_size:
+                    return frames
+            except (OSError, EOFError, wave.Error):
+                pass
+            await asyncio.sleep(0.05)
+
+    frames = await within(10, whole(), f"the end of {file}")
+    samples = array.array("h", frames)
+    loud = math.sqrt(sum(sample * sample for sample in samples) / len(samples))
+    return {"bytes": len(frames) + 44, "seconds": round(len(samples) / 8000, 2), "rms": round(loud)}
 
 
 class Call:

@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::call::{CallId, Event};
+use crate::call::{CallId, Event, RecordingOrder};
 use crate::pbx::ami::channel::ChannelRules;
+use crate::pbx::{Orders, orders};
 
 /// Waits for something that must come; the clock of the test may stand still meanwhile.
 pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -142,10 +143,23 @@ impl Line {
     }
 
     pub(super) async fn log_in(&mut self) {
+        self.greet_and_let_in().await;
+        self.agrees("Filter", "").await;
+        self.agrees("Filter", "").await;
+        self.says("Event: FullyBooted\r\n\r\n").await;
+    }
+
+    async fn greet_and_let_in(&mut self) {
         self.says("Asterisk Call Manager/11.0.0\r\n").await;
         self.agrees("Challenge", "Challenge: 123\r\n").await;
         self.agrees("Login", "").await;
+    }
+
+    /// The same for a house that records: the account has these commands.
+    pub(super) async fn log_in_who_may(&mut self, commands: &str) {
+        self.greet_and_let_in().await;
         self.agrees("Filter", "").await;
+        self.agrees("ListCommands", commands).await;
         self.agrees("Filter", "").await;
         self.says("Event: FullyBooted\r\n\r\n").await;
     }
@@ -176,6 +190,7 @@ pub(super) struct House {
     pub(super) counters: Arc<Counters>,
     pub(super) stop: CancellationToken,
     pub(super) driver: JoinHandle<()>,
+    pub(super) orders: Orders,
     waiting: Vec<Heard>,
 }
 
@@ -184,18 +199,35 @@ impl House {
         Self::with(ami(pbx.address()))
     }
 
+    /// A house that records.
+    pub(super) fn records(pbx: &Pbx) -> Self {
+        Self::make(ami(pbx.address()), true)
+    }
+
     pub(super) fn with(ami: Ami) -> Self {
+        Self::make(ami, false)
+    }
+
+    fn make(ami: Ami, records: bool) -> Self {
         let rules = ChannelRules { internal_digits: 6, ..ChannelRules::default() };
         let translate = Translate::new(ami.name.clone(), rules, false);
         let (desk, inputs) = mpsc::channel(1);
         let counters = Arc::new(Counters::default());
         let (state_tx, state) = watch::channel(LinkState::Down { reason: "not connected yet".to_owned() });
-        let driver = Driver::new(ami, translate, desk, Arc::clone(&counters), state_tx, Clock::system());
+        let mut driver = Driver::new(ami, translate, desk, Arc::clone(&counters), state_tx, Clock::system());
+        let (orders, taken) = orders();
+        if records {
+            driver = driver.with_orders(taken);
+        }
         let stop = CancellationToken::new();
         let lifecycle = Lifecycle::new();
         #[expect(clippy::disallowed_methods, reason = "the test itself waits for it")]
         let driver = tokio::spawn(driver.run(lifecycle, stop.clone()));
-        Self { inputs, state, counters, stop, driver, waiting: Vec::new() }
+        Self { inputs, state, counters, stop, driver, orders, waiting: Vec::new() }
+    }
+
+    pub(super) fn order(&self, call: &str, order: RecordingOrder) {
+        self.orders.give(Order { call: format!("main/{call}").parse().unwrap(), order }).unwrap();
     }
 
     pub(super) async fn is_live(&mut self) {

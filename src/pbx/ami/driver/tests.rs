@@ -2,7 +2,7 @@
 
 use super::peer::{House, Pbx, Standstill, ami, call_comes, call_ends, call_is_up, soon};
 use super::*;
-use crate::call::Event;
+use crate::call::{Event, RecordingOrder};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -312,4 +312,95 @@ async fn stopping_is_prompt_wherever_the_driver_is() {
     assert!(reason.starts_with("cannot connect: check that the PBX runs"), "{reason}");
     house.stop.cancel();
     soon(house.driver).await.unwrap();
+}
+
+const MAY: &str = "Hangup: x\r\nMixMonitor: x\r\nMixMonitorMute: x\r\nStopMixMonitor: x\r\n";
+
+fn start(file: &str) -> RecordingOrder {
+    RecordingOrder::Start { file: file.to_owned() }
+}
+
+fn started(file: &str) -> Event {
+    Event::RecordingStarted { file: file.to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_recorded_paused_and_stopped_as_the_desk_orders_it() {
+    let _clock = Standstill::new();
+    let pbx = Pbx::new().await;
+    let mut house = House::records(&pbx);
+    let mut line = pbx.rings().await;
+    line.log_in_who_may(MAY).await;
+    line.tell_lists(&call_is_up("1.1")).await;
+    house.resynced().await;
+    house.is_live().await;
+    assert!(matches!(*house.state.borrow(), LinkState::Live { may_record: MayRecord::Yes, .. }));
+
+    house.order("1.1", start("/m/1.wav"));
+    let action = line.agrees("MixMonitor", "MixMonitorID: 0x7f01\r\n").await;
+    assert!(action.text.contains("Channel: 1.1\r\nFile: /m/1.wav\r\nOptions: b"), "{}", action.text);
+    assert_eq!(house.heard().await, ("1.1".to_owned(), started("/m/1.wav")));
+    house.order("1.1", RecordingOrder::Pause);
+    line.agrees("MixMonitorMute", "").await;
+    assert_eq!(house.heard().await.1, Event::RecordingPaused { paused: true });
+    house.order("1.1", RecordingOrder::Stop);
+    let action = line.agrees("StopMixMonitor", "").await;
+    assert!(action.text.ends_with("MixMonitorID: 0x7f01"), "{}", action.text);
+
+    house.order("9.9", start("/m/9.wav"));
+    let over = Event::RecordingFailed { reason: "the call is over".to_owned() };
+    assert_eq!(house.heard().await, ("9.9".to_owned(), over));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_waits_for_a_pbx_that_is_away_and_one_without_an_answer_is_asked_again() {
+    let clock = Standstill::new();
+    let pbx = Pbx::new().await;
+    let mut house = House::records(&pbx);
+    let mut line = pbx.rings().await;
+    // Given before anything is known of the call.
+    house.order("1.1", start("/m/1.wav"));
+    line.log_in_who_may(MAY).await;
+    line.tell_lists(&(call_is_up("1.1") + &call_is_up("1.2"))).await;
+    house.resynced().await;
+    line.agrees("MixMonitor", "MixMonitorID: 0x7f01\r\n").await;
+    assert_eq!(house.heard().await, ("1.1".to_owned(), started("/m/1.wav")));
+
+    house.order("1.2", start("/m/2.wav"));
+    assert_eq!(line.hears().await.unwrap().name, "MixMonitor");
+    drop(line);
+    house.is_down().await;
+    house.order("1.1", RecordingOrder::Pause);
+    clock.pass(SECOND).await;
+    let mut line = pbx.rings().await;
+    line.log_in_who_may(MAY).await;
+    line.tell_lists(&(call_is_up("1.1") + &call_is_up("1.2"))).await;
+    house.resynced().await;
+    let action = line.agrees("MixMonitor", "MixMonitorID: 0x7f02\r\n").await;
+    assert!(action.text.contains("Channel: 1.2\r\nFile: /m/2.wav"), "{}", action.text);
+    assert_eq!(house.heard().await, ("1.2".to_owned(), started("/m/2.wav")));
+    line.agrees("MixMonitorMute", "").await;
+    assert_eq!(house.heard().await, ("1.1".to_owned(), Event::RecordingPaused { paused: true }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_the_right_is_known_after_the_log_in() {
+    let _clock = Standstill::new();
+    let pbx = Pbx::new().await;
+    let mut house = House::records(&pbx);
+    let mut line = pbx.rings().await;
+    line.log_in_who_may("Hangup: x\r\nStopMixMonitor: x\r\n").await;
+    line.tell_lists(&call_is_up("1.1")).await;
+    house.resynced().await;
+    house.is_live().await;
+    assert!(matches!(*house.state.borrow(), LinkState::Live { may_record: MayRecord::NoRight, .. }));
+    house.order("1.1", start("/m/1.wav"));
+    let action = line.hears().await.unwrap();
+    line.says(format!("Response: Error\r\nActionID: {}\r\nMessage: Permission denied\r\n\r\n", action.id))
+        .await;
+    let (_, event) = house.heard().await;
+    assert!(
+        matches!(&event, Event::RecordingFailed { reason } if reason.contains("`write = system`")),
+        "{event:?}"
+    );
 }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::super::message::Message;
-use super::{List, Phase, Request, Seen, Session, SessionEvent, What};
+use super::{List, Phase, RECORDING_FILE, RECORDING_ID, Request, Seen, Session, SessionEvent, What};
 
 /// How the lists of a resync ended; `None` while they are being read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,7 +133,9 @@ impl Session {
     fn ask_for_list(&mut self, list: List, now: Instant) {
         // FreePBX leaves a ring group's number there and nowhere else: its caller is at `s`.
         let mut variables = "NODEST".to_owned();
-        for name in &self.account.variables {
+        let of_recording: &[_] = if self.account.records { &[RECORDING_FILE, RECORDING_ID] } else { &[] };
+        let wanted = of_recording.iter().copied().chain(self.account.variables.iter().map(String::as_str));
+        for name in wanted {
             // Asterisk takes lines of about 1024 bytes.
             if variables.len() + name.len() < 900 {
                 variables.push(',');

@@ -27,6 +27,7 @@ impl Stage {
             classes: CLASSES,
             variables: Vec::new(),
             unwanted: UNWANTED,
+            records: false,
         };
         change(&mut account);
         let now = clock::instant();
@@ -499,4 +500,104 @@ fn the_filter_hides_no_event_by_what_a_caller_is_called() {
     let filter = stage.sent().into_iter().find(|action| action.starts_with("Filter")).unwrap();
     assert!(filter.contains("Filter=!^Event: (") && filter.ends_with(")[^A-Za-z]"), "{filter}");
     assert!(filter.len() < 1000, "Asterisk cuts lines of input at 1024 bytes");
+}
+
+#[test]
+fn a_recording_is_begun_muted_and_stopped_as_16_and_22_want_it() {
+    let mut stage = Stage::live();
+    let ask = |what| RecordingAsk { leg: "1.1".to_owned(), what };
+    let start = ask(RecordingWhat::Start { file: "/m/a b.wav".to_owned() });
+    let look = ask(RecordingWhat::Look { id: Some("0x7f".to_owned()) });
+    let mute = ask(RecordingWhat::Mute { muted: true });
+    let asks = [
+        start.clone(),
+        look.clone(),
+        ask(RecordingWhat::Look { id: None }),
+        mute.clone(),
+        ask(RecordingWhat::Mute { muted: false }),
+        ask(RecordingWhat::Stop { id: "0x7f".to_owned() }),
+    ];
+    for ask in asks {
+        stage.session.order(ask, stage.now);
+    }
+    assert_eq!(
+        stage.sent(),
+        [
+            "MixMonitor ringdesk-8 Channel=1.1 File=/m/a b.wav Options=bi(RINGDESK_RECORDING)",
+            "Getvar ringdesk-9 Channel=1.1 Variable=MIXMONITOR(0x7f,filename)",
+            "Getvar ringdesk-10 Channel=1.1 Variable=MIXMONITOR_FILENAME",
+            "MixMonitorMute ringdesk-11 Channel=1.1 Direction=both State=1",
+            "MixMonitorMute ringdesk-12 Channel=1.1 Direction=both State=0",
+            "StopMixMonitor ringdesk-13 Channel=1.1 MixMonitorID=0x7f",
+        ]
+    );
+    // As 22.10 answers, and 16.28 just so.
+    stage.says("Response: Success\r\nActionID: ringdesk-8\r\nMixMonitorID: 0x7f5e800055c0\r\n\r\n");
+    stage.says(
+        "Response: Success\r\nActionID: ringdesk-9\r\nVariable: MIXMONITOR(0x7f,filename)\r\nValue: \r\n\r\n",
+    );
+    stage.says("Response: Error\r\nActionID: ringdesk-11\r\nMessage: Cannot set mute flag\r\n\r\n");
+    let answered = |ask, answer| SessionEvent::Recording { ask, answer };
+    assert_eq!(
+        stage.told(),
+        [
+            answered(start, Ok(Some("0x7f5e800055c0".to_owned()))),
+            answered(look, Ok(None)),
+            answered(mute, Err("Cannot set mute flag".to_owned())),
+        ]
+    );
+}
+
+#[test]
+fn a_refused_recording_names_the_right_and_one_without_an_answer_is_told() {
+    let mut stage = Stage::live();
+    let start =
+        RecordingAsk { leg: "1.1".to_owned(), what: RecordingWhat::Start { file: "/m/a.wav".to_owned() } };
+    stage.session.order(start.clone(), stage.now);
+    stage.says("Response: Error\r\nActionID: ringdesk-8\r\nMessage: Permission denied\r\n\r\n");
+    let reason = "Permission denied: give the account `write = system` in manager.conf";
+    assert_eq!(
+        stage.told(),
+        [SessionEvent::Recording { ask: start.clone(), answer: Err(reason.to_owned()) }]
+    );
+    stage.session.order(start.clone(), stage.now);
+    assert_eq!(stage.wait(), Duration::from_secs(10));
+    let reason = "the PBX did not answer for 10 s";
+    assert_eq!(
+        stage.told(),
+        [SessionEvent::Recording { ask: start.clone(), answer: Err(reason.to_owned()) }]
+    );
+    stage.session.log_off();
+    stage.session.order(start.clone(), stage.now);
+    assert!(matches!(&stage.told()[..], [SessionEvent::Recording { answer: Err(_), .. }]));
+}
+
+#[test]
+fn whether_the_account_may_record_is_read_from_its_commands() {
+    for (commands, expected) in [
+        ("Hangup: x\r\nMixMonitor: x\r\nMixMonitorMute: x\r\nStopMixMonitor: x\r\n", MayRecord::Yes),
+        ("Hangup: x\r\nMixMonitorMute: x\r\nStopMixMonitor: x\r\n", MayRecord::NoRight),
+        ("Hangup: x\r\n", MayRecord::NoModule),
+        ("Ping: x\r\n", MayRecord::NoRight),
+    ] {
+        let mut stage = Stage::with(|account| account.records = true);
+        stage.says(BANNER);
+        stage.says("Response: Success\r\nActionID: ringdesk-1\r\nChallenge: 123456789\r\n\r\n");
+        stage.sent();
+        stage.says("Response: Success\r\nActionID: ringdesk-2\r\n\r\n");
+        assert_eq!(stage.sent()[1], "ListCommands ringdesk-4");
+        stage.says(&format!(
+            "Response: Success\r\nActionID: ringdesk-4\r\n{commands}\r\nEvent: FullyBooted\r\n\r\n"
+        ));
+        assert_eq!(
+            stage.told()[1..],
+            [SessionEvent::MayRecord(expected), SessionEvent::ResyncBegan],
+            "{commands}"
+        );
+        // What is recorded already is asked with the rest.
+        assert_eq!(
+            stage.sent()[0],
+            "Status ringdesk-5 Variables=NODEST,MIXMONITOR_FILENAME,RINGDESK_RECORDING"
+        );
+    }
 }

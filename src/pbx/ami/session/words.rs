@@ -22,6 +22,8 @@ pub struct Account {
     pub variables: Vec<String>,
     /// Events of these classes that the PBX is asked to keep to itself, by name.
     pub unwanted: &'static [&'static str],
+    /// Calls are recorded: it is asked whether the account may do that, and what is recorded already.
+    pub records: bool,
 }
 
 /// The classes that are of use; the PBX sends those that the account may read. `dialplan` is what shows
@@ -30,6 +32,14 @@ pub const CLASSES: &str = "system,call,agent,dialplan,user";
 
 /// The variables whose `VarSet` tells something, besides those of the config.
 pub(super) const VARIABLES: &[&str] = &["NODEST", "FROMQUEUEEXTEN", "MIXMONITOR_FILENAME", "VM_MESSAGEFILE"];
+
+/// The variable of a channel in which Asterisk leaves the id of the recording that we began there. A later
+/// life of the daemon finds it.
+pub const RECORDING_ID: &str = "RINGDESK_RECORDING";
+
+/// The variable in which Asterisk names the file of the recording that began last on a channel. It stays when the
+/// recording is stopped.
+pub const RECORDING_FILE: &str = "MIXMONITOR_FILENAME";
 
 /// Events of these classes that tell nothing about calls.
 pub const UNWANTED: &[&str] = &[
@@ -107,6 +117,55 @@ impl List {
     }
 }
 
+/// Whether the account may record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MayRecord {
+    /// Nobody wanted to know, or the PBX did not tell.
+    #[default]
+    Unknown,
+    /// It may.
+    Yes,
+    /// The account has no right `system`.
+    NoRight,
+    /// The PBX has no `app_mixmonitor`.
+    NoModule,
+}
+
+/// A question or an order about the recording of one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingAsk {
+    /// The channel's Uniqueid. Asterisk takes it in place of the name (seen in 16.28 and 22.10), and unlike the name
+    /// it stays the same.
+    pub leg: String,
+    /// What.
+    pub what: RecordingWhat,
+}
+
+/// See [`RecordingAsk`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingWhat {
+    /// `MixMonitor`. The answer is the recording's id.
+    Start {
+        /// The file.
+        file: String,
+    },
+    /// `StopMixMonitor`.
+    Stop {
+        /// The recording's id.
+        id: String,
+    },
+    /// `MixMonitorMute`, both directions: of all recordings of the channel, for it knows no ids.
+    Mute {
+        /// Leave out what is said, or go on.
+        muted: bool,
+    },
+    /// `Getvar`. The answer is the file of this recording, or nothing when it does not run any more.
+    Look {
+        /// The recording's id; without one that which began last on the channel.
+        id: Option<String>,
+    },
+}
+
 /// For whom a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -147,6 +206,15 @@ pub enum SessionEvent {
         agents: Vec<Agent>,
         /// Queues with their wrap-up time in seconds.
         queues: Vec<(String, Option<u32>)>,
+    },
+    /// Whether the account may record; told after each log-in when it is wanted.
+    MayRecord(MayRecord),
+    /// The PBX did what was asked about a recording, or why not.
+    Recording {
+        /// What was asked.
+        ask: RecordingAsk,
+        /// What the question is about: an id, a file. Else the PBX's words, with the way out.
+        answer: Result<Option<String>, String>,
     },
     /// The account may not do something that is wanted; the session goes on without.
     NotAllowed {

@@ -10,6 +10,7 @@ use super::super::channel::{Hints, Kind};
 use super::super::legs::{CallKey, Leg};
 use super::super::message::Message;
 use super::super::quirks;
+use super::recording::Recordings;
 use super::{Birth, CallLegs, Translate, caller_name};
 use crate::call::{CallId, DialResult, Direction, EndedBy, Event, Extension, Heard};
 
@@ -92,6 +93,7 @@ impl Translate {
             hung_up_by: None,
             links,
             variables: Vec::new(),
+            recordings: Recordings::default(),
         };
         self.calls.insert(key, call);
         key
@@ -180,14 +182,7 @@ impl Translate {
 
     pub(super) fn var_set(&mut self, message: &Message<'_>, now: Timestamp, out: &mut Vec<Heard>) {
         match message.get("Variable") {
-            Some(b"MIXMONITOR_FILENAME") => {
-                let (Some(id), Some(file)) = (message.text("Uniqueid"), message.known("Value")) else {
-                    return;
-                };
-                if let Some(key) = self.call_of(&id) {
-                    self.tell(key, Event::RecordingStarted { file: file.into_owned() }, now, out);
-                }
-            }
+            Some(b"MIXMONITOR_FILENAME") => self.recording_named(message, now, out),
             // FreePBX: the number of the queue or ring group that the caller is in.
             Some(b"NODEST" | b"__NODEST" | b"FROMQUEUEEXTEN") => {
                 let (Some(id), Some(exten)) = (message.text("Uniqueid"), message.known("Value")) else {

@@ -68,6 +68,7 @@ impl Translate {
             }
             if let Some(call) = self.calls.get_mut(&stays) {
                 call.links.extend(gone.links);
+                call.recordings.join(gone.recordings);
             }
         }
         stays

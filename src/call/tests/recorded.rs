@@ -1,0 +1,178 @@
+//! Calls that are recorded.
+
+use super::*;
+
+fn house_that_records(way: RecordingWay) -> Rules {
+    recording(RecordingRules {
+        way,
+        file: template("/monitor/{call_id}.wav"),
+        name: template("{caller_number}_{agent_extension}"),
+        give_up_after: SignedDuration::from_secs(600),
+        room: true,
+        attach: true,
+        comment: template("Recording of {caller_number}"),
+        public: false,
+    })
+}
+
+fn recording(recording: RecordingRules) -> Rules {
+    let mut rules = house();
+    let (mut groups, recording) = (Groups::default(), Arc::new(recording));
+    for (way, group) in rules.groups.iter() {
+        let recording = Some(Arc::clone(&recording));
+        groups.add(way.clone(), Arc::new(Group { recording, ..Group::clone(group) }));
+    }
+    rules.groups = groups;
+    rules
+}
+
+const FILE: &str = "/monitor/main/1795292763.0.wav";
+
+fn records(file: &str) -> Act {
+    hears(Event::RecordingStarted { file: file.to_owned() })
+}
+
+fn kept(seq: u32) -> Act {
+    let file = KeptRecording {
+        name: "2026/11/x.wav".to_owned(),
+        bytes: 16_044,
+        sha256: "00".repeat(32),
+        seconds: Some(1),
+    };
+    Act::Does(seq, Event::RecordingKept { files: vec![file] })
+}
+
+/// A known caller speaks with 201 from second 5 on.
+fn talks(rest: &[Line]) -> Vec<Line> {
+    let mut story = vec![(0, arrives(MAX), ""), (0, joins("support"), "look up"), (0, found(7), "")];
+    story.extend_from_slice(rest);
+    story
+}
+
+#[test]
+fn a_recording_begins_at_the_answer_survives_a_transfer_and_is_kept_and_attached_once() {
+    let told = tell(
+        &house_that_records(RecordingWay::Start),
+        &talks(&[
+            (5, answers("201"), "start; 1 ticket person 7 at 201"),
+            (5, records(FILE), ""),
+            (5, stands(1), ""),
+            (7, answers("203"), "2 pop 203; 3 change of 203"),
+            (7, popped(2, "203"), ""),
+            (7, changed(3), ""),
+            (9, caller_hangs_up(), "4 keep; ended answered"),
+            (10, kept(4), "5 attach"),
+            (11, Act::Does(5, Event::RecordingAttached), ""),
+            (39, Act::Waits, "closed"),
+        ]),
+    );
+    let Task::KeepRecording(sought) = &told.owed[&4].task else { panic!("{:?}", told.owed) };
+    assert_eq!((&sought.files[..], &*sought.name), (&[FILE.to_owned()][..], "+493023125111_203"));
+    assert_eq!(sought.give_up, at(609));
+    let Task::AttachRecording(attachment) = &told.owed[&5].task else { panic!("{:?}", told.owed) };
+    assert_eq!((attachment.ticket, attachment.files.len()), (TicketId(35_436), 1));
+}
+
+#[test]
+fn a_pbx_that_will_not_record_is_told_once_and_owes_nothing() {
+    let told = tell(
+        &house_that_records(RecordingWay::Start),
+        &talks(&[
+            (5, answers("201"), "start; 1 ticket person 7 at 201"),
+            (5, hears(Event::RecordingFailed { reason: "Permission denied".to_owned() }), ""),
+            (5, stands(1), ""),
+            (9, caller_hangs_up(), "ended answered"),
+            (39, Act::Waits, "closed"),
+        ]),
+    );
+    assert_eq!(told.lines.iter().filter(|line| line.why == "Permission denied").count(), 1);
+}
+
+#[test]
+fn what_the_pbx_records_by_itself_is_sought_by_the_name_it_tells_or_by_the_admins() {
+    for (tells, sought_at) in [(true, "/var/spool/q.wav"), (false, "/monitor/main/1795292763.0.wav")] {
+        let mut told = Told::new(house_that_records(RecordingWay::Find));
+        for act in [arrives(MAX), joins("support"), found(7), answers("201"), stands(1)] {
+            told.act(5, &act);
+        }
+        if tells {
+            told.act(6, &records("/var/spool/q.wav"));
+        }
+        told.act(9, &caller_hangs_up());
+        let Task::KeepRecording(sought) = &told.owed[&2].task else { panic!("{:?}", told.owed) };
+        assert_eq!(sought.files, [sought_at]);
+    }
+}
+
+#[test]
+fn a_recording_that_never_came_is_told_in_the_ticket() {
+    let missing = Event::RecordingMissing { reason: "no such file".to_owned() };
+    let told = tell(
+        &house_that_records(RecordingWay::Find),
+        &talks(&[
+            (5, answers("201"), "1 ticket person 7 at 201"),
+            (5, stands(1), ""),
+            (9, caller_hangs_up(), "2 keep; ended answered"),
+            (39, Act::Waits, ""),
+            (609, Act::Does(2, missing), "3 change with comment"),
+            (610, changed(3), "closed"),
+        ]),
+    );
+    let Task::UpdateTicket { change, .. } = &told.owed[&3].task else { panic!("{:?}", told.owed) };
+    assert!(change.comment.as_deref().unwrap().contains("no such file"), "{change:?}");
+}
+
+#[test]
+fn recordings_that_stay_at_home_are_kept_and_not_attached() {
+    let rules = house_that_records(RecordingWay::Find);
+    let kept_at_home = RecordingRules {
+        attach: false,
+        ..RecordingRules::clone(rules.groups.named("support").unwrap().recording.as_ref().unwrap())
+    };
+    tell(
+        &recording(kept_at_home),
+        &talks(&[
+            (5, answers("201"), "1 ticket person 7 at 201"),
+            (5, stands(1), ""),
+            (9, caller_hangs_up(), "2 keep; ended answered"),
+            (10, kept(2), ""),
+            (39, Act::Waits, "closed"),
+        ]),
+    );
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_stops_what_runs_and_begins_nothing() {
+    let rules = house_that_records(RecordingWay::Start);
+    let mut told = Told::new(rules.clone());
+    for act in [arrives(MAX), joins("support"), found(7), answers("201"), records(FILE)] {
+        told.act(5, &act);
+    }
+    let step = told.call.no_room(at(6), &rules);
+    assert_eq!(step.effects, [Effect::Record(RecordingOrder::Stop)]);
+    assert_eq!(told.call.no_room(at(7), &rules).effects, [], "once");
+    // What was recorded until then is kept.
+    let step = told.act(9, &caller_hangs_up());
+    assert!(step.effects.iter().any(|effect| short(effect).ends_with("keep")), "{step:?}");
+
+    let full = RecordingRules {
+        room: false,
+        ..RecordingRules::clone(rules.groups.named("support").unwrap().recording.as_ref().unwrap())
+    };
+    let told = tell(&recording(full), &talks(&[(5, answers("201"), "1 ticket person 7 at 201")]));
+    assert!(told.lines.iter().any(|line| line.why == "the disk is nearly full"), "{:?}", told.lines);
+}
+
+#[test]
+fn calls_of_groups_that_are_not_recorded_are_not_whatever_the_pbx_does() {
+    tell(
+        &house(),
+        &talks(&[
+            (5, answers("201"), "1 ticket person 7 at 201"),
+            (5, records("/var/spool/q.wav"), ""),
+            (5, stands(1), ""),
+            (9, caller_hangs_up(), "ended answered"),
+            (39, Act::Waits, "closed"),
+        ]),
+    );
+}
