@@ -8,15 +8,19 @@
 
 mod ami;
 mod answer;
+mod archive;
 mod journal;
 mod phonebook;
+#[path = "../tests/archive/samba.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod samba;
 mod support;
 
 use std::path::Path;
 
 use support::report::Report;
 
-const PARTS: [&str; 4] = ["ami", "journal", "phonebook", "answer"];
+const PARTS: [&str; 5] = ["ami", "journal", "phonebook", "archive", "answer"];
 
 fn main() {
     // `cargo bench` adds `--bench`.
@@ -36,6 +40,7 @@ fn main() {
             "ami" => ami::run(&mut report),
             "journal" => journal::run(&mut report),
             "phonebook" => phonebook::run(&mut report),
+            "archive" => archive::run(&mut report),
             _ => answer::run(&mut report),
         }
     }

@@ -16,7 +16,11 @@ pub fn cpu_seconds(pid: u32) -> f64 {
 
 /// A size of `/proc/PID/status` in MB of a million bytes, such as `VmRSS`.
 pub fn megabytes(pid: u32, key: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    megabytes_in(&fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs"), key)
+}
+
+/// The same of a status that was read.
+pub fn megabytes_in(status: &str, key: &str) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
     kib.expect("the form of status") * 1024.0 / 1e6
