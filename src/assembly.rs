@@ -10,7 +10,7 @@ use crate::archive::{self, Place, Spool};
 use crate::call::Agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
-use crate::crm::zendesk::{Credentials, Options, PhoneField, Voice, Zendesk};
+use crate::crm::zendesk::{Credentials, Options, PhoneField, ShowField, ShowOf, Voice, Zendesk};
 use crate::crm::{Crm, LineError, ReadNumbers};
 use crate::directory::{HouseRules, WantedGroup};
 use crate::phonebook::{BookRules, Normaliser, Several};
@@ -70,11 +70,19 @@ pub fn crm(
         requests_per_minute: zendesk.requests_per_minute,
         max_in_flight: zendesk.max_in_flight,
         phone_fields: phone_fields(config),
-        show: Vec::new(),
-        calls_app_id: None,
+        show: config.shown.iter().map(show_field).collect(),
+        calls_app_id: zendesk.calls_app_id,
         numbers: Arc::clone(numbers) as Arc<dyn ReadNumbers>,
     };
     Ok(Crm::Zendesk(Arc::new(Zendesk::new(options, clock)?)))
+}
+
+fn show_field(shown: &config::Shown) -> ShowField {
+    let of = match &shown.of {
+        config::ShownOf::User(key) => ShowOf::Person(key.clone()),
+        config::ShownOf::Ticket(title) => ShowOf::LastTicket(title.clone()),
+    };
+    ShowField { label: shown.label.clone(), of }
 }
 
 fn phone_fields(config: &Config) -> Vec<PhoneField> {

@@ -4,7 +4,28 @@
 //! variable holds, nobody knows before the call.
 
 use crate::call::{EndedBy, Field, FieldTarget, Outcome};
-use crate::config::{Config, FieldMapping};
+use crate::config::{Config, FieldMapping, Finding};
+use crate::crm::{Crm, CrmError, FieldCheck, FieldProblem};
+
+/// Asks the CRM which `[[field]]` cannot be written as it is; told like mistakes in the file, with their lines.
+///
+/// # Errors
+/// When the fields of the CRM cannot be read.
+pub async fn check(config: &Config, crm: &Crm) -> Result<Vec<Finding>, CrmError> {
+    let fields = fields_to_check(config);
+    if fields.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked: Vec<FieldCheck> = fields
+        .iter()
+        .map(|field| FieldCheck { target: field.target.clone(), examples: field.examples.clone() })
+        .collect();
+    let problems = crm.check_fields(&asked).await?;
+    let told = |(field, problems): (&FieldToCheck<'_>, Vec<FieldProblem>)| -> Vec<Finding> {
+        problems.into_iter().map(|problem| field.mapping.finding(problem.to_string())).collect()
+    };
+    Ok(fields.iter().zip(problems).flat_map(told).collect())
+}
 
 /// A `[[field]]` that can be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,38 +3,36 @@
 //! Start: lock and journal first, so that a second daemon never logs in to the PBX; then the exits,
 //! the desk and, last, the entrances. Stop: entrances, desk, exits. Nothing is decided here.
 
+mod chores;
+mod exits;
+
 use std::collections::BTreeMap;
-use std::future::pending;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::archive::Archive;
 use crate::assembly;
-use crate::call::{CallId, RecordingOrder, Rules, SourceName, Task, Work};
 use crate::causes;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Mode, Source};
 use crate::crm::{Crm, CrmError, LineError, Login};
-use crate::delivery::{Attempt, Delivered, DeliveryError};
-use crate::desk::{Desk, DeskState, Recovery, TellPbx};
+use crate::desk::{Desk, DeskState, Recovery};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Load, Order, Orders, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
 use crate::lifecycle::Lifecycle;
-use crate::observe;
 use crate::pbx;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
 use crate::pbx::ami::translate::Translate;
-use crate::phonebook::{Normaliser, PhoneBook, RulesError, StoreError};
+use crate::phonebook::{PhoneBook, RulesError, StoreError};
 use crate::rules;
 use crate::status::{CrmLogin, PbxView, Status};
 use crate::web;
+
+use exits::{PbxOrders, deliverer, recording_deliverer};
 
 /// What may wait between the sources and the desk: the sources stop translating then, not reading.
 const INPUTS: usize = 64;
@@ -47,16 +45,6 @@ const RECORDINGS_IN_FLIGHT: usize = 2;
 
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
-
-/// How long work waits after the start for agents and groups to be matched: what an earlier life owes
-/// would go out without them. A CRM that does not tell them in this time gets its tickets all the same.
-const FIRST_MATCH: Duration = Duration::from_secs(10);
-
-/// How often the log-in of the CRM is tried while it does not answer.
-const LOGIN_EVERY: Duration = Duration::from_secs(15);
-
-/// How often old calls are looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +77,9 @@ pub enum ReloadError {
     /// It is wrong in itself.
     #[error("the config is wrong and the old one stays in force")]
     Config(#[from] ConfigError),
+    /// Country and area code make no rules for numbers.
+    #[error("the rules for numbers cannot be used, and the old settings go on")]
+    Numbers(#[from] RulesError),
     /// The CRM's client cannot be made.
     #[error("the new log-in of the CRM cannot be used, and the old settings go on")]
     Client(#[from] LineError),
@@ -155,7 +146,7 @@ impl Daemon {
                 "an entry of the journal cannot be read and is left where it is"
             );
         }
-        let voice_known = voice_fact(&config, &journal, &clock).await;
+        let voice_known = chores::voice_fact(&config, &journal, &clock).await;
         let crm = assembly::crm(&config, &numbers, voice_known, clock.clone())?;
         let phonebook = PhoneBook::open(
             &assembly::phonebook_path(&config),
@@ -200,8 +191,8 @@ impl Daemon {
         exits.spawn(dispatch.run(recording_orders, outcomes_tx, recordings_tx, lifecycle, stopping));
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
-        exits.spawn(log_in(crm.clone(), crm_login_tx.clone(), exits.stopping()));
-        exits.spawn(remember_voice(
+        exits.spawn(chores::log_in(crm.clone(), crm_login_tx.clone(), exits.stopping()));
+        exits.spawn(chores::remember_voice(
             config.clone(),
             crm.clone(),
             journal.clone(),
@@ -209,8 +200,8 @@ impl Daemon {
             voice_known,
             exits.stopping(),
         ));
-        exits.spawn(tend(journal.clone(), exits.stopping()));
-        exits.spawn(prune(journal.clone(), config.journal.keep, clock.clone(), exits.stopping()));
+        exits.spawn(chores::tend(journal.clone(), exits.stopping()));
+        exits.spawn(chores::prune(journal.clone(), config.journal.keep, clock.clone(), exits.stopping()));
 
         let (mut pbx, mut pbx_orders) = (Vec::new(), BTreeMap::new());
         for source in &config.sources {
@@ -262,11 +253,17 @@ impl Daemon {
         });
 
         let (config_tx, config_rx) = watch::channel(Arc::new(config.clone()));
-        exits.spawn(keep_rules(
+        exits.spawn(chores::keep_rules(
             config_rx.clone(),
             Arc::clone(&numbers),
             directory.clone(),
             rules_tx,
+            exits.stopping(),
+        ));
+        exits.spawn(chores::check_fields(
+            config_rx.clone(),
+            crm.clone(),
+            crm_login_rx.clone(),
             exits.stopping(),
         ));
         let (refused_tx, refused_rx) = watch::channel(None);
@@ -334,7 +331,8 @@ impl Daemon {
             if old.crm.has_same_login(&config.crm) {
                 return Ok(Proven { config, login: None });
             }
-            let crm = assembly::crm(&config, None, clock)?;
+            let numbers = Arc::new(rules::normaliser(&config)?);
+            let crm = assembly::crm(&config, &numbers, None, clock)?;
             match crm.login().await {
                 Ok(login) => Ok(Proven { config, login: Some((crm, login)) }),
                 Err(error @ (CrmError::LoginRefused(_) | CrmError::Odd { .. })) => {
@@ -394,172 +392,5 @@ impl Daemon {
         self.desk.ended().await;
         self.journal.close().await;
         tracing::info!("stopped");
-    }
-}
-
-type Delivery = Pin<Box<dyn Future<Output = Result<Delivered, DeliveryError>> + Send>>;
-
-fn deliverer(crm: Crm, directory: Directory, observing: bool) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
-    let latest = tokio::time::Instant::now() + FIRST_MATCH;
-    move |work, attempt| {
-        let (crm, directory) = (crm.clone(), directory.clone());
-        Box::pin(async move {
-            if observing {
-                return Ok(observe::pretend(&work));
-            }
-            let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
-            crm.deliver(&work, attempt, &directory).await
-        })
-    }
-}
-
-fn recording_deliverer(
-    crm: Crm,
-    directory: Directory,
-    observing: bool,
-) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
-    move |work, attempt| {
-        let (crm, directory) = (crm.clone(), directory.clone());
-        Box::pin(async move {
-            match &work.task {
-                _ if observing => Ok(observe::pretend(&work)),
-                Task::KeepRecording(_) => {
-                    Err(DeliveryError::Refused { reason: "recordings are not kept yet".to_owned() })
-                }
-                _ => crm.deliver(&work, attempt, &directory).await,
-            }
-        })
-    }
-}
-
-async fn voice_fact(config: &Config, journal: &Journal, clock: &Clock) -> Option<bool> {
-    match journal.recall(&assembly::pops_key(config)).await {
-        // That it works is asked again after each start; that it does not, only once a day, because
-        // a plan can be changed.
-        Ok(Some(day)) => (day == today(clock)).then_some(false),
-        Ok(None) => None,
-        Err(error) => {
-            tracing::warn!(error = causes::in_one_line(&error), "a fact cannot be read from the journal");
-            None
-        }
-    }
-}
-
-fn today(clock: &Clock) -> String {
-    clock.now().strftime("%Y-%m-%d").to_string()
-}
-
-async fn remember_voice(
-    config: Config,
-    crm: Crm,
-    journal: Journal,
-    clock: Clock,
-    mut known: Option<bool>,
-    stop: CancellationToken,
-) {
-    let key = assembly::pops_key(&config);
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
-            () = stop.cancelled() => return,
-        }
-        let found = crm.screen_pops();
-        if found == Some(false) && known != found {
-            known = found;
-            if let Err(error) = journal.remember(&key, &today(&clock)).await {
-                tracing::warn!(
-                    error = causes::in_one_line(&error),
-                    "it cannot be kept that the account has no screen pops"
-                );
-            }
-        }
-    }
-}
-
-async fn log_in(crm: Crm, state: watch::Sender<CrmLogin>, stop: CancellationToken) {
-    loop {
-        let wait = match crm.login().await {
-            Ok(login) => {
-                for warning in &login.warnings {
-                    tracing::warn!("{warning}");
-                }
-                tracing::info!(user = %login.user.id, role = login.role, "logged in to the CRM");
-                state.send_replace(CrmLogin::Proven { name: login.user.name, role: login.role });
-                break;
-            }
-            Err(error) => {
-                let reason = causes::in_one_line(&error);
-                let failed = CrmLogin::Failed { reason: reason.clone() };
-                if *state.borrow() != failed {
-                    tracing::error!(
-                        "the CRM cannot be used: {reason}; it is tried again, and what is owed is kept"
-                    );
-                    state.send_replace(failed);
-                }
-                match error {
-                    CrmError::Wait(wait) => wait.max(Duration::from_secs(1)),
-                    CrmError::LoginRefused(_) => LOGIN_EVERY * 4,
-                    _ => LOGIN_EVERY,
-                }
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-    stop.cancelled().await;
-}
-
-async fn keep_rules(
-    mut config: watch::Receiver<Arc<Config>>,
-    numbers: Arc<Normaliser>,
-    directory: Directory,
-    rules: watch::Sender<Arc<Rules>>,
-    stop: CancellationToken,
-) {
-    let mut house = directory.watch();
-    loop {
-        tokio::select! {
-            changed = config.changed() => if changed.is_err() { pending().await },
-            changed = house.changed() => if changed.is_err() { pending().await },
-            () = stop.cancelled() => return,
-        }
-        let (config, house) =
-            (Arc::clone(&config.borrow_and_update()), Arc::clone(&house.borrow_and_update()));
-        rules.send_replace(Arc::new(rules::rules(&config, &numbers, Some(&house))));
-    }
-}
-
-async fn tend(journal: Journal, stop: CancellationToken) {
-    journal.tend(stop).await;
-}
-
-async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: CancellationToken) {
-    loop {
-        let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
-        if let Ok(oldest) = clock.now().checked_sub(keep) {
-            match journal.prune(oldest).await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "old calls were deleted from the journal"),
-                Err(error) => {
-                    tracing::warn!(error = causes::in_one_line(&error), "old calls cannot be deleted")
-                }
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PRUNE_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-}
-
-/// The ways to the PBXs, by the names of their sources.
-struct PbxOrders(BTreeMap<SourceName, pbx::Orders>);
-
-impl TellPbx for PbxOrders {
-    fn tell(&self, call: &CallId, order: RecordingOrder) -> Result<(), String> {
-        let orders = self.0.get(call.source()).ok_or("this source does not record")?;
-        orders.give(pbx::Order { call: call.clone(), order }).map_err(|error| error.to_string())
     }
 }

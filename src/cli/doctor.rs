@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Ami, Config, Environment, Mode, Source};
 use crate::crm::{Crm, CrmError, Ownership};
 use crate::directory::{DefaultAgent, Directory};
+use crate::fields;
 use crate::lifecycle::Lifecycle;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
@@ -106,6 +107,7 @@ async fn examine(mut config: Config) -> Exit {
     }
     examine_crm(&crm, &mut findings).await;
     examine_house(&config, &directory, &crm, &mut findings).await;
+    examine_fields(&config, &crm, &mut findings).await;
     if let Some(settings) = assembly::archive(&config) {
         examine_archive(&settings, &mut findings).await;
     }
@@ -235,6 +237,17 @@ async fn examine_crm(crm: &Crm, findings: &mut Findings) {
             }
         }
         Err(error) => findings.wrong(&format!("Zendesk: {}", causes::in_lines(&error))),
+    }
+}
+
+async fn examine_fields(config: &Config, crm: &Crm, findings: &mut Findings) {
+    match fields::check(config, crm).await {
+        Ok(wrong) if wrong.is_empty() && config.fields.is_empty() => {}
+        Ok(wrong) if wrong.is_empty() => {
+            findings.good(&format!("{} can be written", counted(config.fields.len(), "field")));
+        }
+        Ok(wrong) => wrong.iter().for_each(|finding| findings.wrong(&finding.to_string())),
+        Err(error) => findings.wrong(&format!("the fields cannot be read: {}", causes::in_lines(&error))),
     }
 }
 
