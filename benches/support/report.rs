@@ -282,6 +282,13 @@ impl Report {
         for section in &self.sections {
             let _ = write!(text, "\n{section}");
         }
+        text.push_str(
+            "\n## Requests per call\n\n\
+             What a call costs of the account's requests, counted by the test \
+             `the_table_of_requests_per_call_is_as_counted` through the whole daemon. `GET /users/search` is asked once for each form \
+             in which a number may have been written, and for nobody the phone book knows.\n\n",
+        );
+        text.push_str(include_str!("../requests_per_call.md"));
         text
     }
 }

@@ -191,8 +191,9 @@ impl Book {
                 step.append(next);
             }
             Ask::Reached { number, ticket } => {
+                let agent = call.last_agent.clone();
                 for earlier in self.missed.get(&number).cloned().unwrap_or_default() {
-                    let reached = Reached { call: id.clone(), ticket };
+                    let reached = Reached { call: id.clone(), ticket, agent: agent.clone() };
                     let told =
                         self.step(&earlier, now, rules, |call| call.reached_later(reached, now, rules));
                     step.others.push((earlier, told));

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::TicketId;
-use super::id::CallId;
+use super::id::{CallId, Extension};
 use super::number::E164;
 use super::rules::{Missed, Rules};
 use super::state::{Call, Lookup, Outcome, Phase, Step, Ticket};
@@ -65,6 +65,9 @@ pub struct Reached {
     pub call: CallId,
     /// With this ticket, where it has one.
     pub ticket: Option<TicketId>,
+    /// By this agent.
+    #[serde(default)]
+    pub agent: Option<Extension>,
 }
 
 impl Call {

@@ -198,6 +198,8 @@ impl Call {
         }
         let author = self.author(rules);
         let (news, solve) = self.news_of_missed();
+        let solver = self.after.reached.as_ref().and_then(|reached| reached.agent.as_ref());
+        let solver = solver.map(|extension| rules.agent(extension));
         let recording = self.news_of_recording(rules);
         let mapped = self.wrapped_up().then(|| self.mapped(rules));
         let Ticket::Stands(standing) = &mut self.ticket else { return };
@@ -233,6 +235,7 @@ impl Call {
             change.author = Some(author);
         }
         change.solve = solve;
+        change.solver = solver.filter(|_| solve);
         if let Some((fields, tags)) = mapped.filter(|_| !standing.fields_told) {
             standing.fields_told = true;
             (change.fields, change.tags) = (fields, tags);

@@ -254,6 +254,9 @@ pub struct TicketChange {
     /// The ticket is solved.
     #[serde(default)]
     pub solve: bool,
+    /// Who owns it as a solved one when nobody owned it: no solved ticket is without an assignee.
+    #[serde(default)]
+    pub solver: Option<Agent>,
     /// In whose name the comment is; `None`: in that of our log-in.
     #[serde(default)]
     pub author: Option<Author>,

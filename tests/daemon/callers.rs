@@ -56,7 +56,7 @@ async fn an_unknown_caller_can_become_a_new_user_and_is_known_the_next_time() {
     house.callers = "unknown = \"new_user\"\nkeep_not_found = \"60s\"";
     let daemon = house.daemon().await;
     house.board.play(&story("+493055512399")).await;
-    let first = house.settled(&daemon, 1).await;
+    let first = house.over(&daemon, 1).await;
     assert_eq!(first[0].requester, "Caller +493055512399");
     let before = house.requests_so_far();
     house.board.play(&story("+493055512399").with("1795292763.", "1795299999.")).await;

@@ -16,4 +16,5 @@ mod house;
 mod missed;
 mod outages;
 mod process;
+mod requests;
 mod switchboard;

@@ -75,6 +75,10 @@ pub(super) async fn change(
     if let Some(stands) = &stands {
         if change.solve && stands.status.as_deref() != Some("solved") {
             parts.status("solved");
+            let solver = change.solver.as_ref().and_then(|agent| resolve.agent(agent));
+            if let (None, Some(solver)) = (stands.assignee_id, solver) {
+                parts.assignee(solver);
+            }
         }
         if !tags.iter().all(|tag| stands.tags.contains(tag)) {
             let all = values::merged_tags(&stands.tags, &tags, &written);

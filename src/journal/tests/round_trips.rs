@@ -158,6 +158,7 @@ async fn every_task_comes_back_as_it_was() {
         fields: vec![FieldValue { field: "Outcome".to_owned(), value: "answered".to_owned() }],
         tags: vec!["telephone".to_owned()],
         solve: true,
+        solver: Some(anna()),
         author: Some(Author::DefaultAgent),
     };
     let works = [
