@@ -25,7 +25,7 @@ zendesk = "Support"
 "#;
 
 pub async fn what_follows_a_call(version: &'static str) {
-    let zendesk = "default_agent = \"dana.oezdemir@example.com\"";
+    let zendesk = "default_agent = \"ringdesk@example.com\"";
     let username = "ringdesk-dialplan";
     let plan = Plan { version, rig: &[], username, unknown: "default_user", zendesk, config: CONFIG };
     let mut house = House::open(&plan).await;
@@ -45,7 +45,7 @@ pub async fn what_follows_a_call(version: &'static str) {
     }
     abandoned_attempts_share_a_ticket(&mut house).await;
     let truth = house.play_one("voicemail-queue", &[]).await;
-    house.expect_missed(&truth, DEFAULT_USER, "counter", "Dana Özdemir").await;
+    house.expect_missed(&truth, DEFAULT_USER, "counter", "Ringdesk").await;
     house.close(&given.map(|(_, _, person, number)| (person, number))).await;
 }
 
@@ -65,7 +65,7 @@ async fn abandoned_attempts_share_a_ticket(house: &mut House) {
         .iter()
         .find(|(_, phone)| phone.as_deref() == truth.number())
         .map_or(DEFAULT_USER.to_owned(), |(name, _)| name.clone());
-    let ticket = house.expect_missed(&truth, &requester, "support", "Dana Özdemir").await;
+    let ticket = house.expect_missed(&truth, &requester, "support", "Ringdesk").await;
     let again = house.play_one("queue-abandoned", &[]).await;
     house.expect_no_ticket(&again, "support").await;
     becomes("the second attempt is told in the first ticket", async || {
