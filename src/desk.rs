@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{
-    Book, CallId, E164, Effect, Event, Heard, Identified, PersonUpdate, PersonUpdated, RecordingOrder,
-    Requester, Rules, Standing, Step, Task, Urgency, Work,
+    Book, CallId, E164, Effect, Event, Filed, Heard, Identified, PersonId, PersonUpdate, PersonUpdated,
+    RecordingOrder, Requester, Rules, Standing, Step, Task, Urgency, Work,
 };
 use crate::clock::{self, Clock};
 use crate::directory::Directory;
@@ -94,6 +94,8 @@ pub struct DeskState {
     pub tickets: u64,
     /// Work that was refused since the start.
     pub refused: u64,
+    /// Numbers since the start that found their owner, who has no free field for them; and the latest of these persons.
+    pub without_room: (u64, Option<PersonId>),
     /// Why the journal cannot be written, while it cannot.
     pub journal_error: Option<String>,
 }
@@ -301,6 +303,10 @@ impl Running {
             && let Some(placeholder) = &update.placeholder
         {
             self.desk.phonebook.forget(placeholder.id()).await;
+        }
+        if let Some(Filed::NoRoom { person }) = &updated.number {
+            tracing::warn!(person = %person.id, "a number finds no free field at its owner: nothing is changed");
+            self.state.without_room = (self.state.without_room.0 + 1, Some(person.id));
         }
         if let (Some(number), Some(person)) = (update.number, updated.owner()) {
             self.desk.phonebook.learn(number, person.clone()).await;

@@ -166,6 +166,10 @@ pub struct CallsSnapshot {
     pub tickets: u64,
     /// Work that was refused since the start.
     pub refused: u64,
+    /// Numbers that were not written since the start, because their owner has no free field for them.
+    pub without_room: u64,
+    /// The latest of these owners, by the CRM's id.
+    pub without_room_at: Option<u64>,
 }
 
 /// The directory.
@@ -298,6 +302,8 @@ impl Status {
                 answered: desk.answered,
                 tickets: desk.tickets,
                 refused: desk.refused,
+                without_room: desk.without_room.0,
+                without_room_at: desk.without_room.1.map(|person| person.0),
             },
             directory: self.directory_snapshot(),
             phone_book: PhoneBookSnapshot {

@@ -86,7 +86,7 @@ impl Call {
                 standing.change_owed = None;
                 standing.refused_requester.clone_from(&change.requester);
                 // What was refused is not tried again: it counts as done.
-                standing.apply(&TicketChange { requester: None, ..change.clone() });
+                standing.apply(&TicketChange { requester: None, ..TicketChange::clone(change) });
             }
             (Task::PopScreen { .. }, Ticket::Stands(standing)) if standing.pop_owed == Some(work.seq) => {
                 standing.pop_owed = None;
@@ -244,7 +244,9 @@ impl Call {
             self.seq += 1;
             let ticket = standing.ticket;
             standing.change_owed = Some(self.seq);
-            step.effects.push(Effect::Owe(self.work(self.seq, Task::UpdateTicket { ticket, change })));
+            step.effects.push(Effect::Owe(
+                self.work(self.seq, Task::UpdateTicket { ticket, change: Box::new(change) }),
+            ));
             step.durable = true;
         }
     }

@@ -10,7 +10,6 @@ use super::recording::{RecordingAttachment, RecordingOrder, RecordingSought};
 
 /// What a call's state asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time, and most of them are work")]
 pub enum Effect {
     /// Ask the phone book who has this number. Not durable: asked again after a restart.
     LookUpCaller {
@@ -102,7 +101,7 @@ pub enum Task {
         /// The ticket.
         ticket: TicketId,
         /// What changes.
-        change: TicketChange,
+        change: Box<TicketChange>,
     },
     /// Open the ticket on an agent's screen.
     PopScreen {

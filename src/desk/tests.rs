@@ -333,7 +333,7 @@ async fn the_owner_of_a_number_is_known_at_once_and_a_removed_placeholder_forgot
     let house = House::new();
     let open = house.open().await;
     let book = open.desk.phonebook.clone();
-    let desk = open.works();
+    let mut desk = open.works();
     desk.hears("1.1", answered("support")).await;
     let call = desk.owed().await.call.clone();
     let number: E164 = "+4930555123".parse().unwrap();
@@ -355,6 +355,8 @@ async fn the_owner_of_a_number_is_known_at_once_and_a_removed_placeholder_forgot
         while !matches!(desk.order().await, Order::Settled { key } if key == work.key()) {}
         assert_eq!(book.find(number), Some(Identified::One(known)), "{seq}");
     }
+    let state = desk.until(|state| state.without_room.0 == 1).await;
+    assert_eq!(state.without_room.1, Some(owner.id));
     book.forget(owner.id).await;
     assert_eq!(book.find(number), None, "who was removed is forgotten");
     desk.stops().await;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::call::{Event, Task, TicketChange, TicketDraft, TicketId};
+use crate::call::{Event, Task, TicketDraft, TicketId};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -142,7 +142,7 @@ fn create(call: &str) -> Work {
 }
 
 fn update(call: &str, seq: u32) -> Work {
-    work(call, seq, Task::UpdateTicket { ticket: TicketId(7), change: TicketChange::default() })
+    work(call, seq, Task::UpdateTicket { ticket: TicketId(7), change: Box::default() })
 }
 
 fn away(unclear: bool) -> DeliveryError {

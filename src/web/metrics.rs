@@ -25,6 +25,12 @@ pub fn render(snapshot: &Snapshot) -> String {
         "pieces of work that the CRM refused for good",
         calls.refused,
     );
+    counter(
+        &mut text,
+        "ringdesk_numbers_without_room",
+        "numbers that were not written because their owner has no free field",
+        calls.without_room,
+    );
     gauge(&mut text, "ringdesk_work_owed", "pieces of work that are owed", snapshot.crm.owed as u64);
     gauge(
         &mut text,

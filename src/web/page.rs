@@ -86,6 +86,14 @@ fn state(html: &mut String, snapshot: &Snapshot) {
         calls.tickets,
         calls.refused
     );
+    if let Some(person) = calls.without_room_at {
+        let _ = write!(
+            html,
+            "<p>{} numbers found their owner and no free field there, the latest at person {person}: make room in one \
+             of the fields of <code>phone_fields</code>, or name more.</p>",
+            calls.without_room
+        );
+    }
 }
 
 fn peers(html: &mut String, snapshot: &Snapshot) {

@@ -99,7 +99,7 @@ async fn a_ticket_that_is_gone_or_collides() {
     assert!(matches!(error, DeliveryError::Retry { unclear: false, .. }), "{error:?}");
     zendesk.deliver(&change_of(ticket, change.clone()), FIRST, &house).await.unwrap();
     for task in [
-        Task::UpdateTicket { ticket: TicketId(999_999), change },
+        Task::UpdateTicket { ticket: TicketId(999_999), change: Box::new(change) },
         Task::PopScreen { ticket: TicketId(999_999), agent: anna() },
         Task::PopScreen { ticket, agent: agent("nobody@example.com") },
         Task::PopScreen { ticket, agent: agent("x@example.com") },

@@ -201,7 +201,7 @@ pub fn newcomers(sandbox: &Sandbox) -> Vec<Value> {
 }
 
 pub fn change_of(ticket: TicketId, change: TicketChange) -> Work {
-    work(Task::UpdateTicket { ticket, change })
+    work(Task::UpdateTicket { ticket, change: Box::new(change) })
 }
 
 /// A ticket as it stands in the account.

@@ -173,7 +173,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::super::super::{Change, HowSettled, Journal, Postponed, Settled, WorkStanding};
-    use crate::call::{CallId, Task, TicketChange, TicketId, Work};
+    use crate::call::{CallId, Task, TicketId, Work};
     use crate::clock::Clock;
 
     #[tokio::test]
@@ -183,7 +183,7 @@ mod tests {
         let (journal, _lock) =
             Journal::open(&folder.path().join("journal.db"), clock.clone(), None).await.unwrap();
         let id: CallId = "main/1795292763.0".parse().unwrap();
-        let task = Task::UpdateTicket { ticket: TicketId(2), change: TicketChange::default() };
+        let task = Task::UpdateTicket { ticket: TicketId(2), change: Box::default() };
         let work = Work { call: id.clone(), seq: 1, task };
         let key = work.key();
 

@@ -101,7 +101,11 @@ fn create(number: u32, seq: u32) -> Work {
 
 fn update(number: u32, seq: u32, comment: &str) -> Work {
     let change = TicketChange { comment: Some(comment.to_owned()), ..TicketChange::default() };
-    Work { call: id(number), seq, task: Task::UpdateTicket { ticket: TicketId(35_436), change } }
+    Work {
+        call: id(number),
+        seq,
+        task: Task::UpdateTicket { ticket: TicketId(35_436), change: Box::new(change) },
+    }
 }
 
 fn line(second: i64, what: &str) -> StoryLine {

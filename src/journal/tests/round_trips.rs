@@ -163,7 +163,10 @@ async fn every_task_comes_back_as_it_was() {
     };
     let works = [
         create(0, 1),
-        Work { task: Task::UpdateTicket { ticket: TicketId(u64::MAX), change: everything }, ..create(0, 2) },
+        Work {
+            task: Task::UpdateTicket { ticket: TicketId(u64::MAX), change: Box::new(everything) },
+            ..create(0, 2)
+        },
         update(0, 3, ""),
         pop(0, u32::MAX),
     ];
