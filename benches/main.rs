@@ -12,7 +12,7 @@ mod archive;
 mod journal;
 mod phonebook;
 #[path = "../tests/archive/samba.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, clippy::disallowed_methods, reason = "the tests use more of it, and have their own clock")]
 mod samba;
 mod support;
 
