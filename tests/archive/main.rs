@@ -4,6 +4,7 @@
 //! second client of SMB shares is tested when it is built in (`--features libsmbclient`).
 
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+#![allow(clippy::disallowed_methods, reason = "the stage is no part of the daemon: it has its own clock")]
 
 mod command;
 mod contract;
