@@ -16,7 +16,7 @@ use crate::{assembly, causes};
 
 /// Copy kept recordings to the share now, or tell how the archive stands
 ///
-/// The daemon does the same by the clock, see [archive] in the config. Both may be used side by side: one run at a time,
+/// The daemon does the same by the clock, see `[archive]` in the config. Both may be used side by side: one run at a time,
 /// and what one did not finish the next one continues.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
