@@ -149,7 +149,7 @@ impl Call {
             } else {
                 let name = self.text(&recording.name, rules).unwrap_or_else(|| self.id.pbx().to_owned());
                 let give_up = ended.checked_add(recording.give_up_after).unwrap_or(ended);
-                let sought = RecordingSought { files, name, answered, ended, give_up };
+                let sought = RecordingSought { files, name, began: answered, ended, give_up, message: false };
                 self.recorded.keep = self.owe(Task::KeepRecording(Box::new(sought)), step);
             }
         }

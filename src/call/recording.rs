@@ -28,12 +28,16 @@ pub struct RecordingSought {
     pub files: Vec<String>,
     /// What the kept file is called: relative, without the ending of the format.
     pub name: String,
-    /// When the call was answered.
-    pub answered: Timestamp,
-    /// When it ended: the file is complete some time after.
+    /// When that began which was recorded: the answer, or the greeting of a mailbox.
+    pub began: Timestamp,
+    /// When the call ended: the file is complete some time after.
     pub ended: Timestamp,
     /// What is not there by then never comes.
     pub give_up: Timestamp,
+    /// A caller's message in a mailbox: the files are named without the ending of their format, and stay
+    /// where they are.
+    #[serde(default)]
+    pub message: bool,
 }
 
 /// A file in the house's own keeping.
