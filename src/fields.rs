@@ -108,6 +108,11 @@ fn example(field: &Field, (outcome, by): &End) -> Option<String> {
         | Field::Candidates
         | Field::Source
         | Field::Recording
+        // Only in paths.
+        | Field::Year
+        | Field::Month
+        | Field::Day
+        | Field::Time
         | Field::Variable(_) => return None,
     })
 }

@@ -55,6 +55,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
         fields: config.fields.iter().map(field).collect(),
         remove_placeholders: config.callers.remove_placeholders,
         records: zendesk.calls_app_id.is_some(),
+        zone: jiff::tz::TimeZone::system(),
     }
 }
 
@@ -95,6 +96,7 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
                 solve: ticket.solve_missed,
             },
             recording: None,
+            message: None,
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Event, Heard};
 use super::id::{CallId, SourceName};
-use super::missed::{Ask, Reached};
+use super::missed::{Ask, Joined, Reached};
 use super::number::E164;
 use super::rules::Rules;
 use super::state::{Call, Step};
@@ -184,11 +184,19 @@ impl Book {
                         let told =
                             self.step(&earlier, now, rules, |call| call.missed_again(attempt, now, rules));
                         step.others.push((earlier.clone(), told));
-                        self.step(id, now, rules, |call| call.missed_into(&earlier, now, rules))
+                        let joined = self.calls.get(&earlier).map_or(Joined::Never, Call::joined);
+                        self.step(id, now, rules, |call| call.missed_into(&earlier, joined, now, rules))
                     }
                     _ => self.step(id, now, rules, |call| call.missed_alone(now, rules)),
                 };
                 step.append(next);
+            }
+            Ask::Joined { attempts, ticket } => {
+                for attempt in attempts {
+                    let told =
+                        self.step(&attempt, now, rules, |call| call.now_joined(ticket, now, rules));
+                    step.others.push((attempt, told));
+                }
             }
             Ask::Reached { number, ticket } => {
                 let agent = call.last_agent.clone();
@@ -272,6 +280,7 @@ mod tests {
             fields: Arc::default(),
             remove_placeholders: false,
             records: false,
+            zone: jiff::tz::TimeZone::UTC,
         };
         let call: CallId = "main/1795660652.64".parse().unwrap();
         let (anna, dana) = ("201".parse().unwrap(), "204".to_owned());

@@ -109,6 +109,24 @@ impl Call {
         template.render_line(|field| self.value(field, agent.as_ref(), &candidates))
     }
 
+    /// A path or a file's name made of a template; `None` when it is empty.
+    pub(super) fn path(&self, template: &Template, rules: &Rules) -> Option<String> {
+        let agent = self.last_agent.as_ref().map(|extension| rules.agent(extension));
+        template.render_path(|field| {
+            let began = |form: &str| {
+                let local = self.started.to_zoned(rules.zone.clone());
+                local.strftime(form).to_string()
+            };
+            match field {
+                Field::Year => Some(began("%Y")),
+                Field::Month => Some(began("%m")),
+                Field::Day => Some(began("%d")),
+                Field::Time => Some(began("%H%M%S")),
+                field => self.value(field, agent.as_ref(), ""),
+            }
+        })
+    }
+
     pub(super) fn candidates(&self) -> String {
         match &self.lookup {
             Lookup::Known(Identified::Several(people)) => people
@@ -164,6 +182,8 @@ impl Call {
             Field::Recording if self.caller == Caller::Withheld => return None,
             Field::Recording => self.recording.clone().or_else(|| self.voicemail_file.clone())?,
             Field::Variable(name) => self.variables.get(&name)?.clone(),
+            // Only in paths.
+            Field::Year | Field::Month | Field::Day | Field::Time => return None,
         })
     }
 

@@ -9,7 +9,7 @@ use super::after::{
     Author, CallRecord, FieldValue, Filed, PersonUpdate, PersonUpdated, Placeholder, RecordId,
 };
 use super::event::{EndedBy, TicketId};
-use super::missed::{Attempt, MissedAs, Reached};
+use super::missed::{Attempt, Joined, MissedAs, Reached};
 use super::number::E164;
 use super::rules::{FieldTarget, Rules};
 use super::state::{Call, Outcome, Phase, Standing, Step, Ticket};
@@ -29,6 +29,8 @@ pub struct After {
     pub shown: Once,
     /// What became of it as a missed call.
     pub missed: MissedAs,
+    /// The ticket of the earlier call that it went into.
+    pub joined: Joined,
     /// Further attempts of the same caller.
     pub attempts: Vec<Attempt>,
     /// So many of them are told in the ticket, or will be by work that is owed.

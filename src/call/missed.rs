@@ -28,6 +28,35 @@ pub(super) enum Ask {
         /// The ticket of the conversation, where it has one.
         ticket: Option<TicketId>,
     },
+    /// Nothing: it tells later attempts of its caller which ticket they went into.
+    Joined {
+        /// The attempts.
+        attempts: Vec<CallId>,
+        /// The ticket; `None` when there will never be one.
+        ticket: Option<TicketId>,
+    },
+}
+
+/// The ticket of the earlier call that a missed one went into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Joined {
+    /// It is not made yet.
+    #[default]
+    NotYet,
+    /// It stands.
+    Ticket(TicketId),
+    /// It was refused, or calls are only observed.
+    Never,
+}
+
+impl Joined {
+    fn from_ticket(ticket: Option<TicketId>) -> Self {
+        match ticket {
+            Some(ticket) if ticket != TicketId::NONE => Self::Ticket(ticket),
+            _ => Self::Never,
+        }
+    }
 }
 
 /// What became of a call as a missed one.
@@ -133,14 +162,47 @@ impl Call {
     }
 
     /// The call is told in the ticket of an earlier one and is done with.
-    pub(super) fn missed_into(&mut self, earlier: &CallId, now: Timestamp, rules: &Rules) -> Step {
+    pub(super) fn missed_into(
+        &mut self,
+        earlier: &CallId,
+        joined: Joined,
+        now: Timestamp,
+        rules: &Rules,
+    ) -> Step {
         let mut step = Step { durable: true, ..Step::default() };
         self.after.missed = MissedAs::Into(earlier.clone());
+        self.after.joined = joined;
         step.tell(now, "goes into the ticket of an earlier call", format!("{earlier} was missed before"));
         if let Phase::Ended { wrap_up_until, .. } = &mut self.phase {
             *wrap_up_until = now;
         }
         self.settle(now, rules, &mut step);
+        step
+    }
+
+    /// The ticket that further attempts of the caller go into.
+    pub(super) fn joined(&self) -> Joined {
+        match &self.ticket {
+            Ticket::Stands(standing) => Joined::from_ticket(Some(standing.ticket)),
+            Ticket::None | Ticket::Owed { .. } => Joined::NotYet,
+            Ticket::Refused { .. } => Joined::Never,
+        }
+    }
+
+    /// What further attempts, if there were any, must hear when the ticket stands or never will.
+    pub(super) fn tell_attempts(&self, ticket: Option<TicketId>) -> Option<Ask> {
+        let attempts: Vec<_> = self.after.attempts.iter().map(|attempt| attempt.call.clone()).collect();
+        (!attempts.is_empty()).then_some(Ask::Joined { attempts, ticket })
+    }
+
+    /// The ticket that the call went into stands, or never will.
+    pub(super) fn now_joined(&mut self, ticket: Option<TicketId>, now: Timestamp, rules: &Rules) -> Step {
+        let mut step = Step::default();
+        if self.after.joined == Joined::NotYet && matches!(self.after.missed, MissedAs::Into(_)) {
+            step.durable = true;
+            self.after.joined = Joined::from_ticket(ticket);
+            self.settle(now, rules, &mut step);
+        }
         step
     }
 

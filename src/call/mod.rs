@@ -30,12 +30,12 @@ pub use event::{
 };
 pub use follow_up::{After, Once};
 pub use id::{CallId, Extension, IdError, SourceName};
-pub use missed::{Attempt, MissedAs, Reached};
+pub use missed::{Attempt, Joined, MissedAs, Reached};
 pub use number::{Caller, E164, NumberError, ReadNumber};
 pub use recorded::Recorded;
 pub use recording::{KeptRecording, RecordingAttachment, RecordingOrder, RecordingSought};
 pub use rules::{
-    FieldRule, FieldTarget, Group, Groups, Missed, RecordingRules, RecordingWay, Rules, Texts, UnknownCaller,
+    FieldRule, FieldTarget, Group, Groups, KeepRules, Missed, RecordingRules, RecordingWay, Rules, Texts, UnknownCaller,
     Way,
 };
 pub use state::{

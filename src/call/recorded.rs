@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::TicketId;
 use super::follow_up::Once;
+use super::missed::{Joined, MissedAs};
 use super::recording::{KeptRecording, RecordingAttachment, RecordingOrder, RecordingSought};
-use super::rules::{RecordingRules, RecordingWay, Rules};
+use super::rules::{KeepRules, RecordingRules, RecordingWay, Rules};
 use super::state::{Call, Phase, Step, Ticket};
 use super::work::{Effect, Task};
 
@@ -28,6 +29,8 @@ pub struct Recorded {
     pub paused: bool,
     /// Why the PBX would not.
     pub failed: Option<String>,
+    /// It is not recorded now, because the disk is nearly full.
+    pub held: bool,
     /// That the files are fetched.
     pub keep: Once,
     /// What is in our keeping.
@@ -38,12 +41,29 @@ pub struct Recorded {
     pub missing_told: bool,
     /// That the files are attached to the ticket.
     pub attach: Once,
+    /// They are kept, and the ticket that they belong to is not known yet.
+    pub awaits_ticket: bool,
+}
+
+/// What is fetched after the call.
+struct Fetched<'a> {
+    rules: &'a KeepRules,
+    files: Vec<String>,
+    began: Timestamp,
+    message: bool,
+}
+
+/// The ticket that a file belongs to.
+enum TicketOf {
+    Known(TicketId),
+    Later,
+    Never,
 }
 
 impl Recorded {
     /// Something is still owed.
     pub(super) fn owes(&self) -> bool {
-        self.keep.owed() || self.attach.owed()
+        self.keep.owed() || self.attach.owed() || self.awaits_ticket
     }
 
     /// Work of this number is done or refused.
@@ -93,77 +113,102 @@ impl Call {
         }
     }
 
-    /// Tells the PBX to begin, once the call is answered.
+    /// Tells the PBX to begin once the call is answered, to stop before the disk is full, and to go on, into
+    /// a further file, when there is room again.
     pub(super) fn want_recording(&mut self, now: Timestamp, rules: &Rules, step: &mut Step) {
         let Some(recording) = self.recording_rules(rules) else { return };
-        match self.phase {
-            Phase::Talking if recording.way == RecordingWay::Start && !self.recorded.asked => {
-                if !recording.room {
-                    self.recording_refused_for_room(now, step);
-                } else if let Some(file) = self.text(&recording.file, rules) {
-                    self.recorded.asked = true;
-                    step.effects.push(Effect::Record(RecordingOrder::Start { file }));
-                }
+        let refused = self.recorded.failed.is_some();
+        if self.phase != Phase::Talking || recording.way != RecordingWay::Start || refused {
+            return;
+        }
+        let (runs, held) = (self.recorded.asked && !self.recorded.held, self.recorded.held);
+        if recording.room && !runs {
+            let Some(file) = self.path(&recording.file, rules) else { return };
+            let file = part(&file, self.recorded.files.len() + 1);
+            if held {
+                step.tell(now, "the recording goes on", "there is room on the disk again");
             }
-            _ => {}
+            (self.recorded.asked, self.recorded.held) = (true, false);
+            step.effects.push(Effect::Record(RecordingOrder::Start { file }));
+        } else if !recording.room && !held {
+            self.recorded.held = true;
+            let what = if runs { "the recording is stopped" } else { "the call is not recorded" };
+            step.tell(now, what, "the disk is nearly full");
+            if runs {
+                step.effects.push(Effect::Record(RecordingOrder::Stop));
+            }
+        } else {
+            return;
         }
-    }
-
-    fn recording_refused_for_room(&mut self, now: Timestamp, step: &mut Step) {
-        self.recorded.asked = true;
-        self.recorded.failed = Some("the disk is nearly full".to_owned());
         step.durable = true;
-        step.tell(now, "the call is not recorded", "the disk is nearly full");
-    }
-
-    /// The disk is nearly full: what runs is stopped before the PBX suffers.
-    pub(super) fn stop_recording(&mut self, now: Timestamp, step: &mut Step) {
-        if self.phase.up() && self.recorded.asked && self.recorded.failed.is_none() {
-            step.tell(now, "the recording is stopped", "the disk is nearly full");
-            step.durable = true;
-            self.recorded.failed = Some("the disk was nearly full".to_owned());
-            step.effects.push(Effect::Record(RecordingOrder::Stop));
-        }
     }
 
     /// After a restart: what was asked and not confirmed is asked again. The source tells first what
     /// is recorded already.
     pub(super) fn resume_recording(&mut self) {
-        if self.recorded.files.is_empty() && self.recorded.failed.is_none() {
+        if self.recorded.files.is_empty() && self.recorded.failed.is_none() && !self.recorded.held {
             self.recorded.asked = false;
         }
     }
 
-    /// Owes what is to be done with the recording of a call that is over.
+    /// Owes what is to be done with the recording of a call that is over, or with the caller's message.
     pub(super) fn want_kept(&mut self, rules: &Rules, step: &mut Step) {
         let Phase::Ended { at: ended, .. } = self.phase else { return };
-        let (Some(recording), Some(answered)) = (self.recording_rules(rules), self.answered) else { return };
+        let Some(Fetched { rules: keep, files, began, message }) = self.fetched(rules) else { return };
         if self.recorded.keep == Once::NotYet {
-            let files = match recording.way {
-                _ if !self.recorded.files.is_empty() => self.recorded.files.clone(),
-                RecordingWay::Find => self.text(&recording.file, rules).into_iter().collect(),
-                RecordingWay::Start => Vec::new(),
-            };
             if files.is_empty() {
                 self.recorded.keep = Once::Done;
             } else {
-                let name = self.text(&recording.name, rules).unwrap_or_else(|| self.id.pbx().to_owned());
-                let give_up = ended.checked_add(recording.give_up_after).unwrap_or(ended);
-                let sought = RecordingSought { files, name, began: answered, ended, give_up, message: false };
+                let name = self.path(&keep.name, rules).unwrap_or_else(|| self.id.pbx().to_owned());
+                let give_up = ended.checked_add(keep.give_up_after).unwrap_or(ended);
+                let sought = RecordingSought { files, name, began, ended, give_up, message };
                 self.recorded.keep = self.owe(Task::KeepRecording(Box::new(sought)), step);
             }
         }
-        let Ticket::Stands(standing) = &self.ticket else { return };
-        let ticket = standing.ticket;
-        let wanted = recording.attach && ticket != TicketId::NONE && !self.recorded.kept.is_empty();
-        if wanted && self.recorded.attach == Once::NotYet {
+        let wanted = keep.attach && !self.recorded.kept.is_empty() && self.recorded.attach == Once::NotYet;
+        let ticket = self.ticket_of_kept();
+        self.recorded.awaits_ticket = wanted && matches!(ticket, TicketOf::Later);
+        if let (true, TicketOf::Known(ticket)) = (wanted, ticket) {
             let attachment = RecordingAttachment {
                 ticket,
                 files: self.recorded.kept.clone(),
-                comment: self.text(&recording.comment, rules).unwrap_or_default(),
-                public: recording.public,
+                comment: self.text(&keep.comment, rules).unwrap_or_default(),
+                public: keep.public,
             };
             self.recorded.attach = self.owe(Task::AttachRecording(Box::new(attachment)), step);
+        }
+    }
+
+    /// An answered call's recording, or the message of one that nobody answered, once it is decided that it
+    /// has a ticket.
+    fn fetched<'a>(&self, rules: &'a Rules) -> Option<Fetched<'a>> {
+        if let Some(began) = self.answered {
+            let recording = self.recording_rules(rules)?;
+            let files = match recording.way {
+                _ if !self.recorded.files.is_empty() => self.recorded.files.clone(),
+                RecordingWay::Find => self.path(&recording.file, rules).into_iter().collect(),
+                RecordingWay::Start => Vec::new(),
+            };
+            return Some(Fetched { rules: &recording.keep, files, began, message: false });
+        }
+        let group = rules.groups.named(self.group.as_deref()?)?;
+        let (message, file) = (group.message.as_deref()?, self.voicemail_file.clone()?);
+        match self.after.missed {
+            MissedAs::Alone | MissedAs::Into(_) => {
+                Some(Fetched { rules: message, files: vec![file], began: self.started, message: true })
+            }
+            MissedAs::NotMissed | MissedAs::Undecided => None,
+        }
+    }
+
+    fn ticket_of_kept(&self) -> TicketOf {
+        match (&self.after.missed, self.after.joined, &self.ticket) {
+            (MissedAs::Into(_), Joined::NotYet, _) => TicketOf::Later,
+            (MissedAs::Into(_), Joined::Ticket(ticket), _) => TicketOf::Known(ticket),
+            (MissedAs::Into(_), Joined::Never, _) | (_, _, Ticket::Refused { .. }) => TicketOf::Never,
+            (_, _, Ticket::Stands(standing)) if standing.ticket == TicketId::NONE => TicketOf::Never,
+            (_, _, Ticket::Stands(standing)) => TicketOf::Known(standing.ticket),
+            (_, _, Ticket::None | Ticket::Owed { .. }) => TicketOf::Later,
         }
     }
 
@@ -180,13 +225,25 @@ impl Call {
 
     /// What the ticket is told of a recording that never came; once.
     pub(super) fn news_of_recording(&mut self, rules: &Rules) -> Option<String> {
-        let attach = self.recording_rules(rules).is_some_and(|recording| recording.attach);
+        let attach = self.fetched(rules).is_some_and(|fetched| fetched.rules.attach);
         let recorded = &mut self.recorded;
         if recorded.missing_told || !attach {
             return None;
         }
         let reason = recorded.missing.as_ref()?;
         recorded.missing_told = true;
-        Some(format!("The recording of this call is missing: {reason}."))
+        let what = if self.answered.is_some() { "recording of this call" } else { "caller's message" };
+        Some(format!("The {what} is missing: {reason}."))
+    }
+}
+
+/// The file of a further part of the same recording: what was begun before must not be written over.
+fn part(file: &str, number: usize) -> String {
+    if number < 2 {
+        return file.to_owned();
+    }
+    match file.rsplit_once('.') {
+        Some((stem, ending)) if !ending.contains('/') => format!("{stem}-{number}.{ending}"),
+        _ => format!("{file}-{number}"),
     }
 }

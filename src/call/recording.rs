@@ -51,6 +51,9 @@ pub struct KeptRecording {
     pub sha256: String,
     /// How long it plays, in seconds, where its header tells.
     pub seconds: Option<u32>,
+    /// Where it was found; `None` when it stays there whatever the config says.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 /// Recordings that must be attached to a ticket.

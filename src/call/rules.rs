@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use super::id::Extension;
 use super::number::{Caller, ReadNumber};
@@ -34,6 +35,8 @@ pub struct Rules {
     pub remove_placeholders: bool,
     /// The CRM gets a record of the call (Zendesk: `calls_app_id`).
     pub records: bool,
+    /// The zone of dates in file names: the PBX's.
+    pub zone: TimeZone,
 }
 
 /// One `[[field]]` of the config.
@@ -83,6 +86,8 @@ pub struct Group {
     pub missed: Missed,
     /// How its calls are recorded; `None`: not at all.
     pub recording: Option<Arc<RecordingRules>>,
+    /// What becomes of messages that callers leave in a mailbox; `None`: they stay there.
+    pub message: Option<Arc<KeepRules>>,
     /// What its tickets say.
     pub texts: Arc<Texts>,
 }
@@ -94,17 +99,24 @@ pub struct RecordingRules {
     pub way: RecordingWay,
     /// The file as the PBX names it: what it is told to write, or where it is found, with `*` for what nobody can know.
     pub file: Template,
+    /// There is room on the disk for more recordings.
+    pub room: bool,
+    /// What becomes of it.
+    pub keep: KeepRules,
+}
+
+/// What becomes of a recording or a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepRules {
     /// What the kept file is called, without the ending of the format.
     pub name: Template,
     /// What is not there so long after the end never comes.
     pub give_up_after: SignedDuration,
-    /// There is room on the disk for more recordings.
-    pub room: bool,
     /// It is attached to the ticket.
     pub attach: bool,
     /// The comment that carries it.
     pub comment: Template,
-    /// Whether the requester may hear it.
+    /// Whether the requester may read the comment and hear it.
     pub public: bool,
 }
 

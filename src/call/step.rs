@@ -175,7 +175,7 @@ impl Call {
     }
 
     /// Lets time pass: the PBX's word on a hidden number is no longer waited for, a failed look-up is
-    /// asked again, the wrap-up time ends.
+    /// asked again, the wrap-up time ends. Also after the rules changed.
     pub fn on_time(&mut self, now: Timestamp, rules: &Rules) -> Step {
         let mut step = Step::default();
         if matches!(self.presentation, Presentation::Asked { until } if until <= now) {
@@ -201,14 +201,6 @@ impl Call {
         }
         self.resume_recording();
         let mut step = Step::default();
-        self.settle(now, rules, &mut step);
-        step
-    }
-
-    /// The disk is nearly full.
-    pub fn no_room(&mut self, now: Timestamp, rules: &Rules) -> Step {
-        let mut step = Step::default();
-        self.stop_recording(now, &mut step);
         self.settle(now, rules, &mut step);
         step
     }

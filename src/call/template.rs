@@ -13,6 +13,9 @@ const SUBJECT_LENGTH: usize = 150;
 /// Longest value in characters. A caller's name comes from the wire and may be of any length.
 const VALUE_LENGTH: usize = 4_000;
 
+/// Longest value in a path, in characters. A name has 255 bytes and several values.
+const PATH_VALUE_LENGTH: usize = 60;
+
 /// Before the name of a channel variable.
 const VARIABLE: &str = "var.";
 
@@ -71,6 +74,14 @@ pub enum Field {
     Source,
     /// The caller's number in E.164; only for the name of a new user.
     Number,
+    /// The year in which the call began, as four digits; this one and the next three are in the PBX's time zone.
+    Year,
+    /// The month, as two digits.
+    Month,
+    /// The day of the month, as two digits.
+    Day,
+    /// The time of day, as `hhmmss`.
+    Time,
     /// The channel variable of this name, in small letters.
     Variable(String),
 }
@@ -148,6 +159,23 @@ impl Field {
         Self::Recording,
     ];
 
+    /// What the path and the name of a recording may be made of.
+    pub const OF_FILES: &[Field] = &[
+        Self::Year,
+        Self::Month,
+        Self::Day,
+        Self::Time,
+        Self::CallerNumber,
+        Self::Dialled,
+        Self::Group,
+        Self::AgentName,
+        Self::AgentExtension,
+        Self::Direction,
+        Self::CallId,
+        Self::LinkedId,
+        Self::Source,
+    ];
+
     /// What the name of a new user may be made of.
     pub const OF_NEW_USERS: &[Field] = &[Self::Number, Self::CallerName];
 
@@ -180,6 +208,10 @@ impl Field {
             Self::Ticket => "ticket",
             Self::Recording => "recording",
             Self::Number => "number",
+            Self::Year => "year",
+            Self::Month => "month",
+            Self::Day => "day",
+            Self::Time => "time",
             Self::Variable(name) => return Cow::Owned(format!("{VARIABLE}{name}")),
         })
     }
@@ -266,6 +298,14 @@ impl Template {
         }
         text.truncate(text.trim_end().len());
         text
+    }
+
+    /// A path: like [`Template::render`], and no value can lead into another folder or be read as a pattern.
+    ///
+    /// `None` when nothing is left.
+    pub fn render_path(&self, lookup: impl Fn(Field) -> Option<String>) -> Option<String> {
+        let text = self.render(|field| lookup(field).map(|value| in_a_path(&value)));
+        (!text.is_empty()).then_some(text)
     }
 
     /// The text as one line of at most 150 characters without doubled blanks, for a subject or a name.
@@ -365,6 +405,13 @@ fn clean(field: &Field, value: &str) -> String {
     let blank = |c: char| if c.is_control() && !(keeps_lines && c == '\n') { ' ' } else { c };
     let value: String = value.chars().filter(kept).map(blank).collect();
     cut(value.trim(), VALUE_LENGTH)
+}
+
+/// What a file system, a share and Asterisk's options take in a name. Two dots in a row would be a folder.
+fn in_a_path(value: &str) -> String {
+    let kept = |c: char| c.is_alphanumeric() || "+-_.@".contains(c);
+    let value: String = value.trim().chars().map(|c| if kept(c) { c } else { '_' }).collect();
+    cut(&value.replace("..", "__"), PATH_VALUE_LENGTH).replace('…', "_")
 }
 
 /// The text, at most `length` characters long; where something is missing, the last is `…`.
@@ -492,6 +539,21 @@ mod tests {
         let long = compile("{caller_name}").render_line(|_| Some("ü".repeat(400))).unwrap();
         assert_eq!(long.chars().count(), 150);
         assert!(long.ends_with("ü…"), "{long}");
+    }
+
+    #[test]
+    fn a_value_in_a_path_leads_nowhere_else() {
+        let path = Template::compile("/monitor/{year}/*-{dialled}-{agent_name}.wav", Field::OF_FILES).unwrap();
+        let value = |field| match field {
+            Field::Year => Some("2026".to_owned()),
+            Field::Dialled => Some("../../etc/*,b(x)".to_owned()),
+            Field::AgentName => Some("Jörg Groß".to_owned()),
+            _ => None,
+        };
+        assert_eq!(path.render_path(value).unwrap(), "/monitor/2026/*-______etc___b_x_-Jörg_Groß.wav");
+        assert_eq!(Template::compile("{dialled}", Field::OF_FILES).unwrap().render_path(|_| None), None);
+        let long = path.render_path(|_| Some("9".repeat(5_000))).unwrap();
+        assert!(long.len() < 255, "{long}");
     }
 
     #[test]

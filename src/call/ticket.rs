@@ -25,6 +25,8 @@ impl Call {
                 self.ticket_stands(work.seq, draft, made, now, &mut step);
                 if let (Some(_), Some(number)) = (self.answered, self.caller.e164()) {
                     step.ask = Some(Ask::Reached { number, ticket: Some(made.ticket) });
+                } else {
+                    step.ask = self.tell_attempts(Some(made.ticket));
                 }
             }
             (Task::UpdateTicket { change, .. }, Event::TicketUpdated) => {
@@ -79,6 +81,7 @@ impl Call {
         match (&work.task, &mut self.ticket) {
             (Task::CreateTicket(_), ticket @ Ticket::Owed { .. }) => {
                 *ticket = Ticket::Refused { reason: reason.to_owned() };
+                step.ask = self.tell_attempts(None);
             }
             (Task::UpdateTicket { change, .. }, Ticket::Stands(standing))
                 if standing.change_owed == Some(work.seq) =>

@@ -135,14 +135,17 @@ pub enum Exit {
     /// The CRM.
     Crm,
     /// Whoever keeps recordings. It may wait for them, and the rest of the call's work does not.
-    Recordings,
+    Keeping,
+    /// The CRM again, for files: they are large, and nothing else waits behind them.
+    Uploads,
 }
 
 impl Task {
     /// Who does it. Work of one call for one exit is done in order.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::KeepRecording(_) | Self::AttachRecording(_) => Exit::Recordings,
+            Self::KeepRecording(_) => Exit::Keeping,
+            Self::AttachRecording(_) => Exit::Uploads,
             Self::CreateTicket(_)
             | Self::UpdateTicket { .. }
             | Self::PopScreen { .. }

@@ -28,7 +28,7 @@ impl Orders {
             Order::Owe(owed) => {
                 let way = match owed.work.task.exit() {
                     Exit::Crm => &self.crm,
-                    Exit::Recordings => &self.recordings,
+                    Exit::Keeping | Exit::Uploads => &self.recordings,
                 };
                 let _ = way.send(order);
             }

@@ -1,17 +1,12 @@
 //! Calls that nobody answered, and what calls of one caller do to each other.
 
+use super::recorded::{keep, with_each_group};
 use super::*;
 
 const HOUR: i64 = 3600;
 
 fn house_of_missed(missed: Missed) -> Rules {
-    let mut rules = house();
-    let mut groups = Groups::default();
-    for (way, group) in rules.groups.iter() {
-        groups.add(way.clone(), Arc::new(Group { missed, ..Group::clone(group) }));
-    }
-    rules.groups = groups;
-    rules
+    with_each_group(house(), |group| group.missed = missed)
 }
 
 fn all() -> Missed {
@@ -280,4 +275,92 @@ fn without_a_time_for_further_attempts_every_missed_call_has_its_own_ticket() {
         board.ticket(90, call, 35_436);
     }
     assert_eq!(board.book.sweep().len(), 2);
+}
+
+// ── Messages in the mailbox ─────────────────────────────────────────────────────────────────────
+
+const MESSAGE: &str = "/var/spool/asterisk/voicemail/default/201/INBOX/msg0000";
+
+impl Board {
+    fn with_messages() -> Self {
+        let message = Some(Arc::new(keep()));
+        let board = Self::new(all());
+        let rules = with_each_group(board.rules, |group| group.message.clone_from(&message));
+        Self { rules, ..board }
+    }
+
+    fn leaves_a_message(&mut self, second: i64, call: &str) {
+        for act in [arrives(MAX), joins("support"), found(7), hears(Event::ReachedVoicemail)] {
+            self.hears(second, call, &act);
+        }
+        let left = Event::VoicemailLeft { file: MESSAGE.to_owned(), seconds: None };
+        self.hears(second + 10, call, &hears(left));
+        self.hears(second + 10, call, &caller_hangs_up());
+    }
+
+    fn keeps(&mut self, second: i64, call: &str, seq: u32) {
+        let file = KeptRecording {
+            name: "x.wav".to_owned(),
+            bytes: 16_044,
+            sha256: "00".repeat(32),
+            seconds: Some(1),
+            source: None,
+        };
+        self.does(second, call, seq, &Event::RecordingKept { files: vec![file] });
+    }
+
+    fn attached(&self, call: &str, seq: u32) -> TicketId {
+        match &self.owed[&(call.to_owned(), seq)].task {
+            Task::AttachRecording(attachment) => attachment.ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_message_goes_into_the_ticket_of_its_call() {
+    let mut board = Board::with_messages();
+    board.leaves_a_message(0, "1.1");
+    assert_eq!(board.wishes, ["1.1: 1 ticket person 7", "1.1: 2 keep"]);
+    let Task::KeepRecording(sought) = &board.owed[&("1.1".to_owned(), 2)].task else { panic!() };
+    assert_eq!((&*sought.files, sought.message, sought.began), (&[MESSAGE.to_owned()][..], true, at(0)));
+    // Whichever comes first.
+    board.keeps(11, "1.1", 2);
+    board.ticket(12, "1.1", 17);
+    assert_eq!(board.wishes[2..], ["1.1: 3 attach"]);
+    assert_eq!(board.attached("1.1", 3), TicketId(17));
+}
+
+#[test]
+fn the_message_of_a_further_attempt_goes_into_the_earlier_ticket() {
+    let mut board = Board::with_messages();
+    board.leaves_a_message(0, "1.1");
+    board.ticket(12, "1.1", 17);
+    board.leaves_a_message(100, "1.2");
+    assert_eq!(board.wishes[2..], ["1.1: 3 change with comment", "1.2: 1 keep"]);
+    board.keeps(112, "1.2", 1);
+    assert_eq!(board.attached("1.2", 2), TicketId(17));
+    board.does(113, "1.2", 2, &Event::RecordingAttached);
+    assert!(!board.book.get(&"main/1.2".parse().unwrap()).unwrap().open());
+}
+
+#[test]
+fn a_message_waits_for_the_earlier_ticket_while_the_crm_is_away() {
+    for refused in [false, true] {
+        let mut board = Board::with_messages();
+        board.leaves_a_message(0, "1.1");
+        board.leaves_a_message(100, "1.2");
+        board.keeps(112, "1.2", 1);
+        let second: CallId = "main/1.2".parse().unwrap();
+        assert!(board.book.get(&second).unwrap().open(), "it waits");
+        if refused {
+            let work = board.owed[&("1.1".to_owned(), 1)].clone();
+            let step = board.book.refused(&work, "no", at(200), &board.rules);
+            board.takes("1.1", step);
+            assert!(!board.book.get(&second).unwrap().open(), "it waits no longer");
+        } else {
+            board.ticket(200, "1.1", 17);
+            assert_eq!(board.attached("1.2", 2), TicketId(17));
+        }
+    }
 }

@@ -66,8 +66,17 @@ fn house() -> Rules {
         let wrap_up = SignedDuration::from_secs(wrap_up);
         let (name, crm_group) = (name.to_owned(), name.to_uppercase());
         let texts = Arc::clone(&texts);
-        let (reuse_within, missed, recording) = (SignedDuration::ZERO, Missed::default(), None);
-        groups.add(way, Arc::new(Group { name, crm_group, wrap_up, reuse_within, missed, recording, texts }));
+        let group = Group {
+            name,
+            crm_group,
+            wrap_up,
+            reuse_within: SignedDuration::ZERO,
+            missed: Missed::default(),
+            recording: None,
+            message: None,
+            texts,
+        };
+        groups.add(way, Arc::new(group));
     }
     let agent = |extension: &str, email: Option<&str>| Agent {
         extension: ext(extension),
@@ -90,6 +99,7 @@ fn house() -> Rules {
         fields: Arc::default(),
         remove_placeholders: false,
         records: false,
+        zone: jiff::tz::TimeZone::UTC,
     }
 }
 

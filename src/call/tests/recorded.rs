@@ -2,31 +2,45 @@
 
 use super::*;
 
-fn house_that_records(way: RecordingWay) -> Rules {
-    recording(RecordingRules {
-        way,
-        file: template("/monitor/{call_id}.wav"),
-        name: template("{caller_number}_{agent_extension}"),
+fn file(text: &str) -> Template {
+    Template::compile(text, Field::OF_FILES).unwrap()
+}
+
+pub(super) fn keep() -> KeepRules {
+    KeepRules {
+        name: file("{caller_number}_{agent_extension}"),
         give_up_after: SignedDuration::from_secs(600),
-        room: true,
         attach: true,
         comment: template("Recording of {caller_number}"),
         public: false,
-    })
+    }
+}
+
+fn rules_that_record(way: RecordingWay) -> RecordingRules {
+    RecordingRules { way, file: file("/monitor/{call_id}.wav"), room: true, keep: keep() }
+}
+
+fn house_that_records(way: RecordingWay) -> Rules {
+    recording(rules_that_record(way))
 }
 
 fn recording(recording: RecordingRules) -> Rules {
-    let mut rules = house();
-    let (mut groups, recording) = (Groups::default(), Arc::new(recording));
+    let recording = Some(Arc::new(recording));
+    with_each_group(house(), |group| group.recording.clone_from(&recording))
+}
+
+pub(super) fn with_each_group(mut rules: Rules, change: impl Fn(&mut Group)) -> Rules {
+    let mut groups = Groups::default();
     for (way, group) in rules.groups.iter() {
-        let recording = Some(Arc::clone(&recording));
-        groups.add(way.clone(), Arc::new(Group { recording, ..Group::clone(group) }));
+        let mut group = Group::clone(group);
+        change(&mut group);
+        groups.add(way.clone(), Arc::new(group));
     }
     rules.groups = groups;
     rules
 }
 
-const FILE: &str = "/monitor/main/1795292763.0.wav";
+const FILE: &str = "/monitor/main_1795292763.0.wav";
 
 fn records(file: &str) -> Act {
     hears(Event::RecordingStarted { file: file.to_owned() })
@@ -38,6 +52,7 @@ fn kept(seq: u32) -> Act {
         bytes: 16_044,
         sha256: "00".repeat(32),
         seconds: Some(1),
+        source: None,
     };
     Act::Does(seq, Event::RecordingKept { files: vec![file] })
 }
@@ -90,7 +105,7 @@ fn a_pbx_that_will_not_record_is_told_once_and_owes_nothing() {
 
 #[test]
 fn what_the_pbx_records_by_itself_is_sought_by_the_name_it_tells_or_by_the_admins() {
-    for (tells, sought_at) in [(true, "/var/spool/q.wav"), (false, "/monitor/main/1795292763.0.wav")] {
+    for (tells, sought_at) in [(true, "/var/spool/q.wav"), (false, "/monitor/main_1795292763.0.wav")] {
         let mut told = Told::new(house_that_records(RecordingWay::Find));
         for act in [arrives(MAX), joins("support"), found(7), answers("201"), stands(1)] {
             told.act(5, &act);
@@ -124,11 +139,8 @@ fn a_recording_that_never_came_is_told_in_the_ticket() {
 
 #[test]
 fn recordings_that_stay_at_home_are_kept_and_not_attached() {
-    let rules = house_that_records(RecordingWay::Find);
-    let kept_at_home = RecordingRules {
-        attach: false,
-        ..RecordingRules::clone(rules.groups.named("support").unwrap().recording.as_ref().unwrap())
-    };
+    let mut kept_at_home = rules_that_record(RecordingWay::Find);
+    kept_at_home.keep.attach = false;
     tell(
         &recording(kept_at_home),
         &talks(&[
@@ -142,24 +154,37 @@ fn recordings_that_stay_at_home_are_kept_and_not_attached() {
 }
 
 #[test]
-fn a_disk_that_is_nearly_full_stops_what_runs_and_begins_nothing() {
-    let rules = house_that_records(RecordingWay::Start);
-    let mut told = Told::new(rules.clone());
+fn a_disk_that_is_nearly_full_stops_what_runs_and_begins_nothing_until_there_is_room() {
+    let roomy = house_that_records(RecordingWay::Start);
+    let full = recording(RecordingRules { room: false, ..rules_that_record(RecordingWay::Start) });
+    let mut told = Told::new(roomy.clone());
     for act in [arrives(MAX), joins("support"), found(7), answers("201"), records(FILE)] {
         told.act(5, &act);
     }
-    let step = told.call.no_room(at(6), &rules);
+    let step = told.call.on_time(at(6), &full);
     assert_eq!(step.effects, [Effect::Record(RecordingOrder::Stop)]);
-    assert_eq!(told.call.no_room(at(7), &rules).effects, [], "once");
-    // What was recorded until then is kept.
+    assert_eq!(told.call.on_time(at(7), &full).effects, [], "once");
+    assert_eq!(told.call.resume(at(7), &full).effects, [], "after a restart as well");
+    let step = told.call.on_time(at(8), &roomy);
+    let further = "/monitor/main_1795292763.0-2.wav".to_owned();
+    assert_eq!(step.effects, [Effect::Record(RecordingOrder::Start { file: further.clone() })]);
+    told.act(8, &records(&further));
+    // What was recorded is kept, in its parts.
     let step = told.act(9, &caller_hangs_up());
     assert!(step.effects.iter().any(|effect| short(effect).ends_with("keep")), "{step:?}");
+    let keeps = |work: &&Work| matches!(work.task, Task::KeepRecording(_));
+    let Some(Work { task: Task::KeepRecording(sought), .. }) = told.owed.values().find(keeps) else { panic!() };
+    assert_eq!(sought.files, [FILE.to_owned(), further]);
 
-    let full = RecordingRules {
-        room: false,
-        ..RecordingRules::clone(rules.groups.named("support").unwrap().recording.as_ref().unwrap())
-    };
-    let told = tell(&recording(full), &talks(&[(5, answers("201"), "1 ticket person 7 at 201")]));
+    let told = tell(
+        &full,
+        &talks(&[
+            (5, answers("201"), "1 ticket person 7 at 201"),
+            (5, stands(1), ""),
+            (9, caller_hangs_up(), "ended answered"),
+            (39, Act::Waits, "closed"),
+        ]),
+    );
     assert!(told.lines.iter().any(|line| line.why == "the disk is nearly full"), "{:?}", told.lines);
 }
 
