@@ -6,14 +6,16 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::archive::share::smb2::Smb;
-use crate::archive::{self, Place, Spool};
+use crate::archive::{self, Place};
 use crate::call::Agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, JournalUrl, Mode, ReachedBy, ZendeskLogin};
 use crate::crm::zendesk::{Credentials, Options, PhoneField, ShowField, ShowOf, Voice, Zendesk};
 use crate::crm::{Crm, LineError, ReadNumbers};
 use crate::directory::{HouseRules, WantedGroup};
+use crate::kept::KeptRecordings;
 use crate::phonebook::{BookRules, Normaliser, Several};
+use crate::recording::{Encoder, Format, Places, Sound};
 
 /// The file of the journal. What is only observed is written beside it, so that nothing that is owed
 /// counts as done, and a rehearsal may run beside the service.
@@ -178,9 +180,41 @@ pub fn archive(config: &Config) -> Option<archive::Settings> {
     Some(archive::Settings { schedule: wanted.schedule.clone(), place, rules, diary })
 }
 
-/// The recordings that are kept at home.
-pub fn kept_recordings(config: &Config) -> Spool {
-    Spool::new(journal_path(config).with_file_name("recordings"))
+/// The folder of kept recordings, beside the journal.
+pub fn recordings_path(config: &Config) -> PathBuf {
+    journal_path(config).with_file_name("recordings")
+}
+
+/// The recordings that are kept at home, for a command beside the daemon.
+pub fn kept_recordings(config: &Config) -> KeptRecordings {
+    KeptRecordings::beside(recordings_path(config), journal_path(config))
+}
+
+/// The PBX's folders as this machine sees them.
+pub fn places(config: &Config) -> Places {
+    let maps = config.recording.path_map.iter();
+    Places::new(maps.map(|map| (map.pbx.clone(), map.here.clone())).collect())
+}
+
+/// The folders whose disks must have room: ours, and that of the PBX's recordings where it is seen from here.
+pub fn recording_folders(config: &Config) -> Vec<PathBuf> {
+    // What stands before the first placeholder.
+    let plain = config.recording.file.plain().next().unwrap_or("/");
+    let plain = plain.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let of_pbx = places(config).here(plain).filter(|folder| folder.is_dir());
+    [Some(recordings_path(config)), of_pbx].into_iter().flatten().collect()
+}
+
+/// What recordings are attached as.
+pub fn sound(config: &Config) -> Sound {
+    Sound {
+        format: match config.recording.format {
+            config::Format::AsItIs => Format::AsItIs,
+            config::Format::Mp3 => Format::Mp3,
+            config::Format::Opus => Format::Opus,
+        },
+        encoder: Encoder::new(config.recording.ffmpeg.clone()),
+    }
 }
 
 /// The key under which the journal keeps what was found out about the account's screen pops.

@@ -167,6 +167,7 @@ impl Running {
                 Some(outcome) = self.desk.outcomes.recv() => self.on_outcome(outcome).await,
                 Some((call, identified)) = self.found.1.recv() => self.on_identified(call, identified).await,
                 Some(input) = self.desk.inputs.recv() => self.on_input(input).await,
+                Ok(()) = self.desk.rules.changed() => self.on_rules().await,
                 () = sleep(wake) => {}
             }
             self.take_what_waits().await;
@@ -323,6 +324,18 @@ impl Running {
         self.see_jumps();
         let (now, rules) = (self.desk.clock.now(), self.rules());
         for id in self.book.due(now) {
+            let step = self.book.on_time(&id, now, &rules);
+            self.carry_out(id, step).await;
+        }
+    }
+
+    /// Other rules may mean something to calls that are up: whether there is room to record them.
+    async fn on_rules(&mut self) {
+        self.rules_now = Arc::clone(&self.desk.rules.borrow_and_update());
+        let (now, rules) = (self.desk.clock.now(), self.rules());
+        let up: Vec<CallId> =
+            self.book.calls().filter(|call| call.up() && call.watched()).map(|call| call.id.clone()).collect();
+        for id in up {
             let step = self.book.on_time(&id, now, &rules);
             self.carry_out(id, step).await;
         }

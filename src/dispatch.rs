@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::delivery::{Attempt, Delivered, DeliveryError, next_attempt};
 use crate::lifecycle::Lifecycle;
 
-pub use orders::Orders;
+pub use orders::{Ends, Orders};
 
 /// A CRM that does not answer is asked again after this time, then after 2 and 4 times it: work goes on
 /// 2 s after it is back, and a ticket stands within 12 s of the answer after an outage of 4 s.
@@ -52,6 +52,8 @@ pub enum Order {
         /// The key.
         key: String,
     },
+    /// What is waited for may be there: recordings are looked for now.
+    Hurry,
 }
 
 /// Owed work as the dispatcher keeps it.
@@ -122,6 +124,8 @@ pub struct Dispatch<D> {
     /// Nothing is sent before: the CRM asked to wait, or did not answer.
     hold_until: Option<Instant>,
     finished: (mpsc::UnboundedSender<Finished>, mpsc::UnboundedReceiver<Finished>),
+    /// What is called away when it does not answer.
+    far_side: &'static str,
 }
 
 /// The work of one call, in order. The head is the only one that is sent.
@@ -168,7 +172,15 @@ where
             noticed: None,
             hold_until: None,
             finished: mpsc::unbounded_channel(),
+            far_side: "the CRM",
         }
+    }
+
+    /// What the log calls the far side, where it is not the CRM.
+    #[must_use]
+    pub fn called(mut self, far_side: &'static str) -> Self {
+        self.far_side = far_side;
+        self
     }
 
     /// Works until `stop`, then waits for what is being sent. `orders` must outlive it.
@@ -227,6 +239,13 @@ where
                     });
                 }
                 self.drop_empty_lanes();
+            }
+            Order::Hurry => {
+                let now = Instant::now();
+                let heads = self.lanes.values_mut().filter(|lane| !lane.busy);
+                for head in heads.filter_map(|lane| lane.items.front_mut()) {
+                    head.due = head.due.min(now);
+                }
             }
             Order::Settled { key } => {
                 for lane in self.lanes.values_mut() {
@@ -357,7 +376,8 @@ where
         if self.noticed.is_none_or(|noticed| sent >= noticed) {
             if self.away == 0 {
                 tracing::warn!(
-                    "the CRM does not answer: what is owed is kept, and one request at a time asks again"
+                    "{} does not answer: what is owed is kept, and one request at a time asks again",
+                    self.far_side
                 );
             }
             self.hold(now + PROBE_FIRST * (1 << self.away.min(2)));
@@ -374,7 +394,7 @@ where
     /// often is perhaps itself the reason and keeps its pause.
     fn crm_answers(&mut self, now: Instant) {
         if std::mem::take(&mut self.away) > 0 {
-            tracing::info!("the CRM answers again");
+            tracing::info!("{} answers again", self.far_side);
             let items = self.lanes.values_mut().flat_map(|lane| lane.items.iter_mut());
             for item in items.filter(|item| item.attempts <= BLAMELESS_ATTEMPTS) {
                 item.due = item.due.min(now);

@@ -47,7 +47,7 @@ pub struct Replay {
 /// When the config's rules for numbers are no rules.
 pub fn replay(config: &Config, connections: &[Vec<u8>]) -> Result<Replay, RulesError> {
     let numbers = Arc::new(rules::normaliser(config)?);
-    let rules = rules::rules(config, &numbers, None);
+    let rules = rules::rules(config, &numbers, None, true);
     let Some(Source::Ami(ami)) = config.sources.first() else { return Ok(Replay::default()) };
     let translate = Translate::new(ami.name.clone(), rules::channel_rules(config, ami), false)
         .with_variables(&ami.variables);

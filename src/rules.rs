@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::call::{
-    Agent, Caller, FieldRule, Group, Groups, Missed, ReadNumber, Rules, Texts, UnknownCaller, Way,
+    Agent, Caller, FieldRule, Group, Groups, KeepRules, Missed, ReadNumber, RecordingRules, Rules, Template,
+    Texts, UnknownCaller, Way,
 };
 use crate::config::{self, Config, FieldMapping, ReachedBy};
 use crate::directory::House;
@@ -26,8 +28,9 @@ pub fn normaliser(config: &Config) -> Result<Normaliser, RulesError> {
     })
 }
 
-/// The rules of the moment. Without a house the agents are those of the config.
-pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) -> Rules {
+/// The rules of the moment. Without a house the agents are those of the config. `room`: there is room on the disk
+/// for recordings.
+pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>, room: bool) -> Rules {
     let listed = config.listed_agents.iter().map(|agent| Agent {
         extension: agent.extension.clone(),
         email: Some(agent.email.as_str().to_lowercase()),
@@ -40,7 +43,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
     let config::Crm::Zendesk(zendesk) = &config.crm;
     Rules {
         numbers: Arc::clone(numbers) as Arc<dyn ReadNumber>,
-        groups: groups(config, numbers, house),
+        groups: groups(config, numbers, house, room),
         agents: agents.into_iter().map(|agent| (agent.extension.clone(), agent)).collect(),
         unknown: match config.callers.unknown {
             config::UnknownCaller::DefaultUser => UnknownCaller::DefaultUser,
@@ -55,7 +58,7 @@ pub fn rules(config: &Config, numbers: &Arc<Normaliser>, house: Option<&House>) 
         fields: config.fields.iter().map(field).collect(),
         remove_placeholders: config.callers.remove_placeholders,
         records: zendesk.calls_app_id.is_some(),
-        zone: jiff::tz::TimeZone::system(),
+        zone: config.recording.zone.clone().unwrap_or_else(TimeZone::system),
     }
 }
 
@@ -63,7 +66,7 @@ fn field(mapping: &FieldMapping) -> FieldRule {
     FieldRule { target: mapping.target.clone(), value: mapping.value.clone() }
 }
 
-fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Groups {
+fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>, room: bool) -> Groups {
     let mut groups = Groups::default();
     for group in &config.groups {
         let way = match &group.reached_by {
@@ -95,13 +98,31 @@ fn groups(config: &Config, numbers: &Normaliser, house: Option<&House>) -> Group
                 merge_within: signed(ticket.merge_missed_within),
                 solve: ticket.solve_missed,
             },
-            recording: None,
-            message: None,
+            recording: group.record.then(|| {
+                Arc::new(RecordingRules {
+                    way: config.recording.by,
+                    file: config.recording.file.clone(),
+                    room,
+                    keep: keep(&config.recording, &config.recording.comment),
+                })
+            }),
+            message: (config.recording.voicemail && ticket.on_voicemail)
+                .then(|| Arc::new(keep(&config.recording, &config.recording.voicemail_comment))),
             texts: Arc::new(texts),
         };
         groups.add(way, Arc::new(group));
     }
     groups
+}
+
+fn keep(recording: &config::Recording, comment: &Template) -> KeepRules {
+    KeepRules {
+        name: recording.name.clone(),
+        give_up_after: signed(recording.give_up_after),
+        attach: recording.attach,
+        comment: comment.clone(),
+        public: recording.public,
+    }
 }
 
 /// The config's time, else the queue's own, else the usual one.
@@ -164,7 +185,7 @@ extension = "610"
         let crm = assembly::crm(&config, &numbers, None, clock.clone()).unwrap();
         let directory = Directory::new(assembly::house_rules(&config), crm, clock);
         let seconds = |name: &str| {
-            let rules = rules(&config, &numbers, Some(&directory.house()));
+            let rules = rules(&config, &numbers, Some(&directory.house()), true);
             rules.groups.named(name).unwrap().wrap_up.as_secs()
         };
         assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (30, 7, 30));
@@ -172,14 +193,14 @@ extension = "610"
         let queues = vec![told("support"), told("sales"), told("610")];
         directory.pbx_tells("main".to_owned().try_into().unwrap(), vec![], queues);
         assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (15, 7, 30));
-        assert_eq!(rules(&config, &numbers, None).groups.named("support").unwrap().wrap_up.as_secs(), 30);
+        assert_eq!(rules(&config, &numbers, None, true).groups.named("support").unwrap().wrap_up.as_secs(), 30);
     }
 
     #[test]
     fn what_follows_a_call_is_as_the_config_says() {
         let path = std::path::Path::new("ringdesk.toml");
         let parse = |text: &str| Config::parse(text, path, &Environment::empty(), Secrets::Needed).unwrap();
-        let rules_of = |config: &Config| rules(config, &Arc::new(normaliser(config).unwrap()), None);
+        let rules_of = |config: &Config| rules(config, &Arc::new(normaliser(config).unwrap()), None, true);
         let nothing = rules_of(&parse(CONFIG));
         assert!(!nothing.always_default_agent && !nothing.remove_placeholders && !nothing.records);
         let support = nothing.groups.named("support").unwrap();

@@ -22,17 +22,19 @@ use crate::desk::{Desk, DeskState, Recovery};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Load, Order, Orders, Owed};
 use crate::journal::{AfterCommit, Journal, JournalError};
+use crate::kept::KeptRecordings;
 use crate::lifecycle::Lifecycle;
 use crate::pbx;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::{Driver, LinkState};
 use crate::pbx::ami::translate::Translate;
 use crate::phonebook::{PhoneBook, RulesError, StoreError};
+use crate::recording::{Keeper, Room, Shelf, Wake, room};
 use crate::rules;
 use crate::status::{CrmLogin, PbxView, Status};
 use crate::web;
 
-use exits::{PbxOrders, deliverer, recording_deliverer};
+use exits::{PbxOrders, deliverer, keeping_deliverer, upload_deliverer};
 
 /// What may wait between the sources and the desk: the sources stop translating then, not reading.
 const INPUTS: usize = 64;
@@ -40,8 +42,11 @@ const INPUTS: usize = 64;
 /// What may wait between the dispatcher and the desk.
 const OUTCOMES: usize = 64;
 
-/// Recordings that are fetched or uploaded at once. None is urgent, and each may be large.
-const RECORDINGS_IN_FLIGHT: usize = 2;
+/// Recordings that are fetched at once. A look takes a moment, but a copy of an hour's call some seconds.
+const KEPT_AT_ONCE: usize = 4;
+
+/// Recordings that are uploaded at once. None is urgent, and each may be large.
+const UPLOADED_AT_ONCE: usize = 2;
 
 /// How long the exits may go on with what is in hand when the daemon stops. With the rest below 15 s.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
@@ -159,9 +164,10 @@ impl Daemon {
         let directory = Directory::new(assembly::house_rules(&config), crm.clone(), clock.clone());
 
         let (entrances, desk, exits) = (Lifecycle::new(), Lifecycle::new(), Lifecycle::new());
-        let first_rules = Arc::new(rules::rules(&config, &numbers, Some(&directory.house())));
+        let (room_tx, room_rx) = watch::channel(Room::default());
+        let first_rules = Arc::new(rules::rules(&config, &numbers, Some(&directory.house()), true));
         let (rules_tx, rules_rx) = watch::channel(first_rules);
-        let (orders_tx, orders_rx, recording_orders) = Orders::new();
+        let (orders_tx, ends) = Orders::new();
         let (outcomes_tx, outcomes_rx) = mpsc::channel(OUTCOMES);
         let (inputs_tx, inputs_rx) = mpsc::channel(INPUTS);
         let (load_tx, load_rx) = watch::channel(Load::default());
@@ -181,14 +187,50 @@ impl Daemon {
             );
         }
         let deliver = deliverer(crm.clone(), directory.clone(), observing);
-        let max_in_flight = assembly::max_in_flight(&config);
-        let dispatch = Dispatch::new(deliver, clock.clone(), max_in_flight);
-        exits.spawn(dispatch.run(orders_rx, outcomes_tx.clone(), load_tx, exits.clone(), exits.stopping()));
-        let (recordings_tx, recordings_rx) = watch::channel(Load::default());
-        let deliver = recording_deliverer(crm.clone(), directory.clone(), observing);
-        let dispatch = Dispatch::new(deliver, clock.clone(), RECORDINGS_IN_FLIGHT);
-        let (lifecycle, stopping) = (exits.clone(), exits.stopping());
-        exits.spawn(dispatch.run(recording_orders, outcomes_tx, recordings_tx, lifecycle, stopping));
+        let dispatch = Dispatch::new(deliver, clock.clone(), assembly::max_in_flight(&config));
+        let (outcomes, lifecycle) = (outcomes_tx.clone(), exits.clone());
+        exits.spawn(dispatch.run(ends.crm, outcomes, load_tx, lifecycle, exits.stopping()));
+
+        let (wake, shelf) = (Wake::new(), Shelf::new(assembly::recordings_path(&config)));
+        let keeper = Keeper::new(
+            assembly::places(&config),
+            shelf.clone(),
+            config.recording.delete_source,
+            wake.clone(),
+            clock.clone(),
+        );
+        let (keeping_tx, keeping_rx) = watch::channel(Load::default());
+        let dispatch = Dispatch::new(keeping_deliverer(keeper, observing), clock.clone(), KEPT_AT_ONCE)
+            .called("the disk of recordings");
+        let (outcomes, lifecycle) = (outcomes_tx.clone(), exits.clone());
+        exits.spawn(dispatch.run(ends.keeping, outcomes, keeping_tx, lifecycle, exits.stopping()));
+        let (uploads_tx, uploads_rx) = watch::channel(Load::default());
+        let deliver = upload_deliverer(
+            crm.clone(),
+            directory.clone(),
+            shelf.clone(),
+            assembly::sound(&config),
+            observing,
+        );
+        let dispatch = Dispatch::new(deliver, clock.clone(), UPLOADED_AT_ONCE).called("the CRM, for uploads,");
+        let lifecycle = exits.clone();
+        exits.spawn(dispatch.run(ends.uploads, outcomes_tx, uploads_tx, lifecycle, exits.stopping()));
+        let hurry = orders_tx.clone();
+        exits.spawn(wake.run(move || hurry.send(Order::Hurry), exits.stopping()));
+        if config.records() && !observing {
+            let least = u64::from(config.recording.min_free_mb) * 1_000_000;
+            let folders = assembly::recording_folders(&config);
+            exits.spawn(room::watch(folders, least, room_tx, exits.stopping()));
+        }
+        if !observing {
+            exits.spawn(chores::tidy(
+                config.recording.clone(),
+                shelf,
+                journal.clone(),
+                clock.clone(),
+                exits.stopping(),
+            ));
+        }
         exits.spawn(phonebook.clone().run(exits.stopping()));
         exits.spawn(directory.clone().run(exits.stopping()));
         exits.spawn(chores::log_in(crm.clone(), crm_login_tx.clone(), exits.stopping()));
@@ -220,7 +262,7 @@ impl Daemon {
                 state_tx,
                 clock.clone(),
             );
-            if config.groups.iter().any(|group| group.record) {
+            if config.records() && !observing {
                 let (orders, taken) = pbx::orders();
                 pbx_orders.insert(ami.name.clone(), orders);
                 driver = driver.with_orders(taken);
@@ -246,7 +288,8 @@ impl Daemon {
 
         // What is only observed copies nothing.
         let archive = assembly::archive(&config).filter(|_| !observing).map(|settings| {
-            let archive = Archive::new(settings, assembly::kept_recordings(&config), clock.clone());
+            let kept = KeptRecordings::new(assembly::recordings_path(&config), journal.clone());
+            let archive = Archive::new(settings, kept, clock.clone());
             let state = archive.state();
             exits.spawn(archive.run(exits.stopping()));
             state
@@ -257,6 +300,7 @@ impl Daemon {
             config_rx.clone(),
             Arc::clone(&numbers),
             directory.clone(),
+            room_rx.clone(),
             rules_tx,
             exits.stopping(),
         ));
@@ -273,7 +317,9 @@ impl Daemon {
             pbx,
             desk: desk_state_rx,
             load: load_rx,
-            recordings: recordings_rx,
+            keeping: keeping_rx,
+            uploads: uploads_rx,
+            room: room_rx,
             crm_login: crm_login_rx,
             directory,
             phonebook: phonebook.status(),

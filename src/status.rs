@@ -18,6 +18,7 @@ use crate::dispatch::Load;
 use crate::pbx::ami::counters::Counters;
 use crate::pbx::ami::driver::LinkState;
 use crate::phonebook::BookStatus;
+use crate::recording::Room;
 
 /// Everything that can be looked at. Looking changes nothing.
 #[derive(Clone)]
@@ -30,8 +31,12 @@ pub struct Status {
     pub desk: watch::Receiver<DeskState>,
     /// The owed work.
     pub load: watch::Receiver<Load>,
-    /// The load of the recordings' dispatcher.
-    pub recordings: watch::Receiver<Load>,
+    /// Recordings that are waited for.
+    pub keeping: watch::Receiver<Load>,
+    /// Recordings that are to be attached.
+    pub uploads: watch::Receiver<Load>,
+    /// The room for them.
+    pub room: watch::Receiver<Room>,
     /// The CRM's log-in.
     pub crm_login: watch::Receiver<CrmLogin>,
     /// Why the last reload was refused; `None` when there was none or it went well.
@@ -103,6 +108,8 @@ pub struct Snapshot {
     pub directory: DirectorySnapshot,
     /// The phone book.
     pub phone_book: PhoneBookSnapshot,
+    /// The recordings.
+    pub recordings: RecordingsSnapshot,
     /// The archive; `null`: nothing is copied.
     pub archive: Option<ArchiveSnapshot>,
     /// Why the journal cannot be written, while it cannot.
@@ -227,6 +234,23 @@ pub struct ArchiveSnapshot {
     pub problems: Vec<String>,
 }
 
+/// The recordings.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordingsSnapshot {
+    /// Those that the PBX has not finished, or that are being fetched.
+    pub waited_for: usize,
+    /// Those that are to be attached to their tickets.
+    pub to_attach: usize,
+    /// The CRM did not answer the last upload.
+    pub uploads_away: bool,
+    /// They cannot be kept: the disk does not take them.
+    pub keeping_fails: bool,
+    /// There is room on the disk; while there is none, nothing is recorded.
+    pub room: bool,
+    /// How many bytes are free; `null` where nothing is recorded.
+    pub free: Option<u64>,
+}
+
 impl ArchiveSnapshot {
     fn of(state: &ArchiveState) -> Self {
         let copied = match (&state.running, &state.last) {
@@ -314,9 +338,23 @@ impl Status {
                 searches: [book.searches, book.failed_searches],
                 last_error: book.last_error,
             },
+            recordings: self.recordings_snapshot(),
             archive: self.archive.as_ref().map(|archive| ArchiveSnapshot::of(&archive.borrow())),
             journal_error: desk.journal_error,
             reload_refused: self.reload_refused.borrow().clone(),
+        }
+    }
+
+    fn recordings_snapshot(&self) -> RecordingsSnapshot {
+        let (keeping, uploads, room) =
+            (*self.keeping.borrow(), *self.uploads.borrow(), self.room.borrow().clone());
+        RecordingsSnapshot {
+            waited_for: keeping.owed,
+            to_attach: uploads.owed,
+            uploads_away: uploads.crm_away,
+            keeping_fails: keeping.crm_away,
+            room: room.enough,
+            free: room.free,
         }
     }
 

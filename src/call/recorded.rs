@@ -41,6 +41,8 @@ pub struct Recorded {
     pub missing_told: bool,
     /// That the files are attached to the ticket.
     pub attach: Once,
+    /// The sequence number of the work that attached them.
+    pub attached_by: Option<u32>,
     /// They are kept, and the ticket that they belong to is not known yet.
     pub awaits_ticket: bool,
 }

@@ -65,6 +65,7 @@ impl Call {
             }
             (Task::AttachRecording(_), Event::RecordingAttached) => {
                 self.recorded.settled(work.seq);
+                self.recorded.attached_by = Some(work.seq);
                 step.tell(now, "the recording is attached to the ticket", "");
             }
             (_, Event::WorkRefused { reason, .. }) => return self.refused(work, reason, now, rules),

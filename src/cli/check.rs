@@ -175,7 +175,7 @@ Next: `ringdesk doctor --config /etc/ringdesk/ringdesk.toml` asks the PBX and Ze
     #[test]
     fn warnings_are_counted_and_quoted() {
         let open = crate::config::COMMENTED.replace("\"127.0.0.1:8980\"", "\"0.0.0.0:8980\"");
-        let text = check(&open.replace("record = false", "record = true")).unwrap();
+        let text = check(&open.replace("#csv_file = \"/etc/", "csv_file = \"/nowhere/")).unwrap();
         assert!(text.contains("\n2 warnings\n") && text.contains("| listen = \"0.0.0.0:8980\"\n"), "{text}");
     }
 

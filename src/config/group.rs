@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::call::Extension;
 
 use super::reader::shown;
+use super::recording::Recording;
 use super::section::Section;
 use super::slot::Spot;
 use super::ticket::Ticket;
@@ -94,11 +95,16 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long an agent works on after the call where neither config nor queue say it.
 pub const WRAP_UP: Duration = Duration::from_secs(30);
 
-pub(super) fn read(sections: Vec<Section<'_>>, ticket: &Ticket, variables: &[String]) -> Vec<Group> {
+pub(super) fn read(
+    sections: Vec<Section<'_>>,
+    ticket: &Ticket,
+    recording: &Recording,
+    variables: &[String],
+) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut reached: BTreeSet<ReachedBy> = BTreeSet::new();
     for mut section in sections {
-        let Some((group, spot)) = group(&mut section, ticket, variables) else {
+        let Some((group, spot)) = group(&mut section, ticket, recording, variables) else {
             continue;
         };
         if !reached.insert(group.reached_by.clone()) {
@@ -119,6 +125,7 @@ pub(super) fn read(sections: Vec<Section<'_>>, ticket: &Ticket, variables: &[Str
 fn group(
     section: &mut Section<'_>,
     ticket: &Ticket,
+    recording: &Recording,
     variables: &[String],
 ) -> Option<(Group, Spot<ReachedBy>)> {
     let reached_by = reached_by(section);
@@ -127,9 +134,11 @@ fn group(
     let wrap_up = section.duration("wrap_up", Duration::ZERO..=24 * 3_600 * SECOND).optional();
     let record = section.flag("record").spot_or(false);
     let ticket = ticket.with(section, variables);
-    if record.value {
-        let message = "recording is not part of this version yet: calls of this group are not recorded";
-        section.reader.warning(&record.place, record.key, message);
+    if record.value && !recording.consent {
+        // The one thing that only the admin can do, and what makes the difference between a recording and a crime.
+        let message = "callers must be told before they are recorded (in Germany §201 StGB, everywhere in the EU the \
+                       GDPR): play an announcement on the PBX, then write consent = \"announced\" in [recording]";
+        section.reader.mistake(&record.place, record.key, message);
     }
     let reached_by = reached_by?;
     let name = own_name.unwrap_or_else(|| reached_by.value.as_str().to_owned());

@@ -21,6 +21,7 @@ mod journal;
 mod log;
 mod nearest;
 mod reader;
+mod recording;
 mod restart;
 mod secret;
 mod section;
@@ -51,6 +52,7 @@ pub use field::{FieldMapping, Shown, ShownOf};
 pub use group::{Did, Group, ReachedBy, WRAP_UP};
 pub use journal::{Journal, JournalUrl};
 pub use log::{Log, LogFormat};
+pub use recording::{Format, PathMap, Recording};
 pub use secret::{Secret, Secrets};
 pub use source::{Ami, Source, Tls};
 pub use ticket::{Priority, Ticket};
@@ -99,6 +101,8 @@ pub struct Config {
     pub journal: Journal,
     /// `[web]`
     pub web: Web,
+    /// `[recording]`
+    pub recording: Recording,
     /// `[archive]`; `None`: nothing is copied.
     pub archive: Option<Archive>,
     /// What works but is probably not meant.
@@ -201,11 +205,12 @@ fn read_top(mut top: Section<'_>) -> Option<Config> {
     let crm = crm::read(needed(&mut top, "crm", "[crm.zendesk]"));
     let callers = Callers::read(needed(&mut top, "callers", "[callers]"));
     let ticket = Ticket::read(top.section("ticket"), &variables);
+    let recording = Recording::read(top.section("recording"), &variables);
     let group_tables = top.sections("group");
     if group_tables.is_empty() {
         top.reader.warning(&top.place, "", "no [[group]] is named: no call is watched");
     }
-    let groups = group::read(group_tables, &ticket, &variables);
+    let groups = group::read(group_tables, &ticket, &recording, &variables);
     let fields = field::read_fields(top.sections("field"), &variables);
     let shown = field::read_shown(top.sections("show"));
     let listed_agents = agent::read(top.sections("agent"));
@@ -227,6 +232,7 @@ fn read_top(mut top: Section<'_>) -> Option<Config> {
         agents,
         journal,
         web,
+        recording,
         archive,
         warnings: Vec::new(),
     })

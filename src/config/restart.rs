@@ -1,8 +1,13 @@
 //! What a changed config asks for: most is taken over live, some needs a restart.
 
-use super::Config;
+use super::{Config, Recording};
 
 impl Config {
+    /// Whether any call is recorded by our word or looked for.
+    pub fn records(&self) -> bool {
+        self.groups.iter().any(|group| group.record)
+    }
+
     /// The tables and keys that are different in `new` and cannot be taken over by a running daemon.
     ///
     /// Taken over live: groups, agents, the texts of tickets, fields, the default agents, the
@@ -27,8 +32,28 @@ impl Config {
             ("callers.search_timeout", old_callers.search_timeout != new_callers.search_timeout),
             ("journal", self.journal != new.journal),
             ("web", self.web != new.web),
+            ("recording", !self.recording.keeps_as(&new.recording)),
+            // The way to the PBX is made at the start, for those who need it.
+            ("group.record", self.records() != new.records()),
             ("archive", self.archive != new.archive),
         ];
         changes.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+    }
+}
+
+impl Recording {
+    /// Whether whoever keeps and attaches recordings can go on: the rest is taken over with the next call.
+    fn keeps_as(&self, new: &Self) -> bool {
+        let fixed = |of: &Self| {
+            (
+                of.path_map.clone(),
+                of.delete_source,
+                of.keep_days,
+                of.min_free_mb,
+                of.format,
+                of.ffmpeg.clone(),
+            )
+        };
+        fixed(self) == fixed(new)
     }
 }

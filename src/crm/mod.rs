@@ -10,13 +10,14 @@ mod fields;
 pub mod http;
 pub mod zendesk;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use counters::Counters;
 pub use fields::{FieldCheck, FieldProblem};
 pub use http::LineError;
 
-use crate::call::{Agent, E164, Person, PersonId, Urgency, Work};
+use crate::call::{Agent, E164, Person, PersonId, RecordingAttachment, TicketId, Urgency, Work};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 
 /// A CRM, ready to be asked.
@@ -24,6 +25,19 @@ use crate::delivery::{Attempt, Delivered, DeliveryError};
 pub enum Crm {
     /// Zendesk.
     Zendesk(Arc<zendesk::Zendesk>),
+}
+
+/// A file that is to be attached to a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it is called there.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How large it is.
+    pub bytes: u64,
+    /// Its media type.
+    pub kind: &'static str,
 }
 
 /// A person as the phone book keeps it.
@@ -184,6 +198,58 @@ impl Crm {
     ) -> Result<Delivered, DeliveryError> {
         match self {
             Self::Zendesk(zendesk) => zendesk.deliver(work, attempt, resolve).await,
+        }
+    }
+
+    /// The largest file that can be attached, in bytes.
+    pub fn largest_attachment(&self) -> u64 {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.largest_attachment(),
+        }
+    }
+
+    /// Whether the files of this work are attached already. Asks only when they may be.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn attached(
+        &self,
+        work: &Work,
+        attachment: &RecordingAttachment,
+        attempt: Attempt,
+    ) -> Result<Option<Delivered>, DeliveryError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.attached(work, attachment, attempt).await,
+        }
+    }
+
+    /// Attaches files to the ticket by one comment with this text; [`Crm::attached`] must have said no.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn attach(
+        &self,
+        work: &Work,
+        attachment: &RecordingAttachment,
+        files: &[Attachment],
+        comment: &str,
+        attempt: Attempt,
+        resolve: &dyn Resolve,
+    ) -> Result<Delivered, DeliveryError> {
+        match self {
+            Self::Zendesk(zendesk) => {
+                zendesk.attach(work, attachment, files, comment, attempt, resolve).await
+            }
+        }
+    }
+
+    /// Takes the files that this work attached out of its ticket, for good; says how many there were.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn redact(&self, ticket: TicketId, work: &Work) -> Result<usize, CrmError> {
+        match self {
+            Self::Zendesk(zendesk) => zendesk.redact(ticket, work).await,
         }
     }
 

@@ -107,7 +107,8 @@ impl House {
         let folder = self.place.path();
         let path = folder.join("ringdesk.toml");
         let config = Config::parse(CONFIG, &path, &Environment::empty(), Secrets::Needed).unwrap();
-        let (orders_tx, orders, _) = Orders::new();
+        let (orders_tx, ends) = Orders::new();
+        let orders = ends.crm;
         let orders = Arc::new(Mutex::new(orders));
         let (commits, too_early) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicUsize::new(0)));
         let hook: AfterCommit = {
@@ -132,7 +133,7 @@ impl House {
         .await
         .unwrap();
         let directory = Directory::new(assembly::house_rules(&config), crm, self.clock.clone());
-        let (_, rules) = watch::channel(Arc::new(rules::rules(&config, &numbers, None)));
+        let (_, rules) = watch::channel(Arc::new(rules::rules(&config, &numbers, None, true)));
         let (inputs, inputs_rx) = mpsc::channel(512);
         let (outcomes, outcomes_rx) = mpsc::channel(64);
         let (state_tx, state) = watch::channel(DeskState::default());

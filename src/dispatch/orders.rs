@@ -1,6 +1,6 @@
-//! The ways from the desk to the dispatchers: one for the CRM, one for recordings.
+//! The ways from the desk to the dispatchers: one for the CRM, one for keeping recordings, one for uploads.
 //!
-//! A recording may be waited for minutes long, and its upload may take as long. It has a dispatcher of
+//! A recording may be waited for minutes long, and its upload may take as long. Each has a dispatcher of
 //! its own, so that the same call's ticket, pop and number never stand behind it.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -12,14 +12,27 @@ use crate::call::Exit;
 #[derive(Clone, Debug)]
 pub struct Orders {
     crm: UnboundedSender<Order>,
-    recordings: UnboundedSender<Order>,
+    keeping: UnboundedSender<Order>,
+    uploads: UnboundedSender<Order>,
+}
+
+/// The dispatchers' ends.
+#[derive(Debug)]
+pub struct Ends {
+    /// For the CRM.
+    pub crm: UnboundedReceiver<Order>,
+    /// For whoever keeps recordings.
+    pub keeping: UnboundedReceiver<Order>,
+    /// For the uploads.
+    pub uploads: UnboundedReceiver<Order>,
 }
 
 impl Orders {
-    /// The ways, and their ends for the dispatchers of the CRM and of recordings.
-    pub fn new() -> (Self, UnboundedReceiver<Order>, UnboundedReceiver<Order>) {
-        let ((crm, for_crm), (recordings, for_recordings)) = (unbounded_channel(), unbounded_channel());
-        (Self { crm, recordings }, for_crm, for_recordings)
+    /// The ways, and their ends for the dispatchers.
+    pub fn new() -> (Self, Ends) {
+        let ((crm, for_crm), (keeping, for_keeping), (uploads, for_uploads)) =
+            (unbounded_channel(), unbounded_channel(), unbounded_channel());
+        (Self { crm, keeping, uploads }, Ends { crm: for_crm, keeping: for_keeping, uploads: for_uploads })
     }
 
     /// Gives an order to whoever it is for. A dispatcher that is gone is no error: the daemon stops.
@@ -28,14 +41,19 @@ impl Orders {
             Order::Owe(owed) => {
                 let way = match owed.work.task.exit() {
                     Exit::Crm => &self.crm,
-                    Exit::Keeping | Exit::Uploads => &self.recordings,
+                    Exit::Keeping => &self.keeping,
+                    Exit::Uploads => &self.uploads,
                 };
                 let _ = way.send(order);
             }
+            Order::Hurry => {
+                let _ = self.keeping.send(order);
+            }
             // Only the key is known: whoever has it not, does nothing.
             Order::Withdraw { .. } | Order::Settled { .. } => {
-                let _ = self.crm.send(order.clone());
-                let _ = self.recordings.send(order);
+                for way in [&self.crm, &self.keeping, &self.uploads] {
+                    let _ = way.send(order.clone());
+                }
             }
         }
     }

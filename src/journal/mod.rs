@@ -28,7 +28,7 @@ use crate::clock::Clock;
 
 pub use change::{Change, HowSettled, Postponed, Settled, Snapshot};
 pub use error::JournalError;
-pub use row::{CallRow, OwedRow, OwedWork, Recovered, Story, Unreadable, WorkStanding};
+pub use row::{CallRow, KeptRow, OwedRow, OwedWork, Recovered, Story, Unreadable, WorkStanding};
 pub use sqlite::Lock;
 
 /// Where a journal is kept: the path of its SQLite file.
@@ -142,6 +142,11 @@ impl Journal {
     /// The work that is owed or was refused and waits for a person, oldest first.
     pub async fn owed(&self) -> Result<Vec<OwedRow>, JournalError> {
         self.shared.reader.owed().await
+    }
+
+    /// The calls whose recordings are kept or were, in the order in which they were first written.
+    pub async fn kept(&self) -> Result<Vec<KeptRow>, JournalError> {
+        self.shared.reader.kept().await
     }
 
     /// Keeps a small fact across restarts, such as that an account has no Talk Partner Edition. Durable

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::call::{Call, CallId, StoryLine, TicketId, Work};
+use crate::call::{Call, CallId, Joined, KeptRecording, StoryLine, Ticket, TicketId, Work};
 
 /// What must go on after a restart.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +72,44 @@ pub struct Story {
     pub lines: Vec<StoryLine>,
     /// All its work, finished or not, in the order of the call.
     pub work: Vec<OwedRow>,
+}
+
+/// A call whose recording is kept, or was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRow {
+    /// The call.
+    pub call: CallId,
+    /// When it began.
+    pub started: Timestamp,
+    /// The watched group.
+    pub group: Option<String>,
+    /// The ticket that carries it.
+    pub ticket: Option<TicketId>,
+    /// The work that attached it, as a sequence number, where there is a ticket.
+    pub attached: Option<u32>,
+    /// The files, in order.
+    pub files: Vec<KeptRecording>,
+    /// Nothing more will happen to the call.
+    pub closed: bool,
+}
+
+impl KeptRow {
+    pub(super) fn of(call: &Call) -> Self {
+        let ticket = match (&call.after.joined, &call.ticket) {
+            (Joined::Ticket(ticket), _) => Some(*ticket),
+            (_, Ticket::Stands(standing)) => Some(standing.ticket),
+            _ => None,
+        };
+        Self {
+            call: call.id.clone(),
+            started: call.started,
+            group: call.group.clone(),
+            ticket: ticket.filter(|ticket| *ticket != TicketId::NONE),
+            attached: call.recorded.attached_by,
+            files: call.recorded.kept.clone(),
+            closed: !call.open(),
+        }
+    }
 }
 
 /// A piece of work in a list.

@@ -12,12 +12,13 @@ use crate::assembly;
 use crate::call::Rules;
 use crate::causes;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Recording};
 use crate::crm::{Crm, CrmError};
 use crate::directory::Directory;
 use crate::fields;
 use crate::journal::Journal;
 use crate::phonebook::Normaliser;
+use crate::recording::{Room, Shelf, tidy};
 use crate::rules;
 use crate::status::CrmLogin;
 
@@ -26,6 +27,9 @@ const LOGIN_EVERY: Duration = Duration::from_secs(15);
 
 /// How long after a failure the fields are asked for again; nothing waits for the answer.
 const FIELDS_AGAIN: Duration = Duration::from_secs(5 * 60);
+
+/// How often recordings are looked for that need not be kept any longer.
+const TIDY_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// How often old calls are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
@@ -113,19 +117,24 @@ pub(super) async fn keep_rules(
     mut config: watch::Receiver<Arc<Config>>,
     numbers: Arc<Normaliser>,
     directory: Directory,
+    mut room: watch::Receiver<Room>,
     rules: watch::Sender<Arc<Rules>>,
     stop: CancellationToken,
 ) {
     let mut house = directory.watch();
+    let mut looked_at = true;
     loop {
         tokio::select! {
             changed = config.changed() => if changed.is_err() { pending().await },
             changed = house.changed() => if changed.is_err() { pending().await },
+            // Nobody looks at the disks where nothing is recorded.
+            changed = room.changed(), if looked_at => looked_at = changed.is_ok(),
             () = stop.cancelled() => return,
         }
         let (config, house) =
             (Arc::clone(&config.borrow_and_update()), Arc::clone(&house.borrow_and_update()));
-        rules.send_replace(Arc::new(rules::rules(&config, &numbers, Some(&house))));
+        let enough = room.borrow_and_update().enough;
+        rules.send_replace(Arc::new(rules::rules(&config, &numbers, Some(&house), enough)));
     }
 }
 
@@ -147,6 +156,43 @@ pub(super) async fn prune(journal: Journal, keep: Duration, clock: Clock, stop: 
         }
         tokio::select! {
             () = tokio::time::sleep(PRUNE_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Deletes recordings that are too old, and the PBX's copies of what is kept.
+pub(super) async fn tidy(
+    rules: Recording,
+    shelf: Shelf,
+    journal: Journal,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    let keep = Duration::from_secs(u64::from(rules.keep_days) * 24 * 3600);
+    loop {
+        let (now, shelf) = (clock.now().into(), shelf.clone());
+        match journal.kept().await {
+            Ok(rows) => {
+                let tidied = tokio::task::spawn_blocking(move || {
+                    let open = rows.iter().filter(|row| !row.closed).flat_map(|row| &row.files);
+                    let needed = open.map(|file| file.name.clone()).collect();
+                    let closed = rows.iter().filter(|row| row.closed).flat_map(|row| &row.files);
+                    if rules.delete_source {
+                        tidy::sources(&shelf, closed);
+                    }
+                    tidy::old_files(&shelf, keep, &needed, now)
+                });
+                if let Err(error) = tidied.await.map_err(std::io::Error::other).and_then(|tidied| tidied) {
+                    tracing::warn!(%error, "old recordings cannot be looked for");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = causes::in_one_line(&error), "what is recorded cannot be read from the journal");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TIDY_EVERY) => {}
             () = stop.cancelled() => return,
         }
     }

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{CallId, RecordingOrder, SourceName, Task, Work};
-use crate::crm::Crm;
+use crate::call::{CallId, RecordingAttachment, RecordingOrder, SourceName, Task, Work};
+use crate::crm::{Attachment, Crm};
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 use crate::desk::TellPbx;
 use crate::directory::Directory;
+use crate::recording::{Keeper, Shelf, Sound};
 use crate::{observe, pbx};
 
 /// How long work waits after the start for agents and groups to be matched: what an earlier life owes
@@ -36,23 +37,81 @@ pub(super) fn deliverer(
     }
 }
 
-pub(super) fn recording_deliverer(
-    crm: Crm,
-    directory: Directory,
-    observing: bool,
-) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+/// Keeps recordings.
+pub(super) fn keeping_deliverer(keeper: Keeper, observing: bool) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
     move |work, attempt| {
-        let (crm, directory) = (crm.clone(), directory.clone());
+        let keeper = keeper.clone();
         Box::pin(async move {
             match &work.task {
                 _ if observing => Ok(observe::pretend(&work)),
-                Task::KeepRecording(_) => {
-                    Err(DeliveryError::Refused { reason: "recordings are not kept yet".to_owned() })
-                }
-                _ => crm.deliver(&work, attempt, &directory).await,
+                Task::KeepRecording(sought) => keeper.keep(sought, attempt).await,
+                _ => Err(DeliveryError::Refused { reason: "this is no recording".to_owned() }),
             }
         })
     }
+}
+
+/// Attaches kept recordings to tickets.
+pub(super) fn upload_deliverer(
+    crm: Crm,
+    directory: Directory,
+    shelf: Shelf,
+    sound: Sound,
+    observing: bool,
+) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    move |work, attempt| {
+        let (crm, directory, shelf, sound) = (crm.clone(), directory.clone(), shelf.clone(), sound.clone());
+        Box::pin(async move {
+            match &work.task {
+                _ if observing => Ok(observe::pretend(&work)),
+                Task::AttachRecording(attachment) => {
+                    attach(&crm, &directory, &shelf, &sound, &work, attachment, attempt).await
+                }
+                _ => Err(DeliveryError::Refused { reason: "this is no recording".to_owned() }),
+            }
+        })
+    }
+}
+
+async fn attach(
+    crm: &Crm,
+    directory: &Directory,
+    shelf: &Shelf,
+    sound: &Sound,
+    work: &Work,
+    attachment: &RecordingAttachment,
+    attempt: Attempt,
+) -> Result<Delivered, DeliveryError> {
+    // Before an encoder is started for what is there already.
+    if let Some(delivered) = crm.attached(work, attachment, attempt).await? {
+        return Ok(delivered);
+    }
+    let prepared = match sound.prepare(shelf, &attachment.files, crm.largest_attachment()).await {
+        Ok(prepared) => prepared,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(DeliveryError::Refused { reason: "the recording is not kept any more".to_owned() });
+        }
+        Err(error) => {
+            let what = "making the recording ready";
+            return Err(DeliveryError::Retry { what, unclear: false, source: Box::new(error) });
+        }
+    };
+    let mut comment = attachment.comment.clone();
+    for note in &prepared.notes {
+        comment.push_str("\n");
+        comment.push_str(note);
+    }
+    let files: Vec<_> = prepared
+        .files
+        .iter()
+        .map(|file| Attachment {
+            name: file.name.clone(),
+            path: file.path.clone(),
+            bytes: file.bytes,
+            kind: file.kind,
+        })
+        .collect();
+    crm.attach(work, attachment, &files, &comment, attempt, directory).await
 }
 
 /// The ways to the PBXs, by the names of their sources.

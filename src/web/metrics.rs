@@ -67,6 +67,25 @@ pub fn render(snapshot: &Snapshot) -> String {
         "1 while the journal cannot be written",
         u64::from(snapshot.journal_error.is_some()),
     );
+    let recordings = &snapshot.recordings;
+    gauge(
+        &mut text,
+        "ringdesk_recordings_waited_for",
+        "recordings that are not complete on the PBX",
+        recordings.waited_for as u64,
+    );
+    gauge(
+        &mut text,
+        "ringdesk_recordings_to_attach",
+        "recordings that are to be attached to tickets",
+        recordings.to_attach as u64,
+    );
+    gauge(
+        &mut text,
+        "ringdesk_recordings_room",
+        "0 while nothing is recorded because the disk is nearly full",
+        u64::from(recordings.room),
+    );
     head(&mut text, "ringdesk_pbx_live", "gauge", "1 when the PBX is logged in and its calls are known");
     for pbx in &snapshot.pbx {
         let _ =

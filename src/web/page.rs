@@ -134,6 +134,22 @@ fn peers(html: &mut String, snapshot: &Snapshot) {
         book.numbers,
         book.people
     );
+    let recordings = &snapshot.recordings;
+    // Where nothing is recorded there is nothing to tell.
+    if recordings.free.is_some() || recordings.waited_for + recordings.to_attach > 0 {
+        let (class, state) = match recordings {
+            of if !of.room => ("bad", "nothing is recorded: the disk is nearly full"),
+            of if of.keeping_fails => ("bad", "the disk does not take them"),
+            of if of.uploads_away => ("bad", "Zendesk does not take them now"),
+            _ => ("good", "kept"),
+        };
+        let free = recordings.free.map(|free| format!(", {} MB free", free / 1_000_000)).unwrap_or_default();
+        let _ = write!(
+            html,
+            "<tr><td>Recordings<td class={class}>{state}<td>{} waited for, {} to attach{free}",
+            recordings.waited_for, recordings.to_attach
+        );
+    }
     if let Some(archive) = &snapshot.archive {
         let class = if archive.state == "failed" { "bad" } else { "good" };
         let next = archive.next.map(|next| next.strftime("%Y-%m-%d %H:%M UTC").to_string());

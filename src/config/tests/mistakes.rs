@@ -238,7 +238,62 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "21:11: group.comment",
         "there is no placeholder `{caler}`",
     ),
+    (
+        "record = false",
+        "record = true",
+        "21:10: group.record",
+        "play an announcement on the PBX, then write consent = \"announced\" in [recording]",
+    ),
     ("record = false", "priority = \"highest\"", "21:12: group.priority", "\"urgent\""),
+    ("[journal]", "[recording]\nconsent = \"yes\"\n[journal]", "29:11: recording.consent", "write \"announced\""),
+    (
+        "[journal]",
+        "[recording]\nfile = \"/monitor/{caller_number}.wav\"\n[journal]",
+        "29:8: recording.file",
+        "neither {call_id} nor {linked_id}",
+    ),
+    (
+        "[journal]",
+        "[recording]\nfile = \"/monitor/*{call_id}.wav\"\n[journal]",
+        "29:8: recording.file",
+        "has a `*`",
+    ),
+    (
+        "[journal]",
+        "[recording]\nfile = \"/monitor/{call_id}.mp3\"\n[journal]",
+        "29:8: recording.file",
+        "does not end with a format",
+    ),
+    (
+        "[journal]",
+        "[recording]\nfile = \"monitor/{call_id}.wav\"\n[journal]",
+        "29:8: recording.file",
+        "does not begin with a slash",
+    ),
+    (
+        "[journal]",
+        "[recording]\nfile = \"/a/../{call_id}.wav\"\n[journal]",
+        "29:8: recording.file",
+        "leads to other folders",
+    ),
+    (
+        "[journal]",
+        "[recording]\nfile = \"/a (1)/{call_id}.wav\"\n[journal]",
+        "29:8: recording.file",
+        "that Asterisk reads otherwise",
+    ),
+    (
+        "[journal]",
+        "[recording]\nname = \"/{call_id}\"\n[journal]",
+        "29:8: recording.name",
+        "is no name of a file",
+    ),
+    (
+        "[journal]",
+        "[recording]\npath_map = [\"/var/spool\"]\n[journal]",
+        "29:13: recording.path_map",
+        "no pair of folders",
+    ),
     ("record = false", "tags = [\"a b\"]", "21:9: group.tags", "\"a b\" is no tag"),
     (
         "record = false",
@@ -395,7 +450,6 @@ fn what_is_probably_not_meant_is_a_warning() {
     };
     warned(&LEAST.replace("[[group]]\nqueue = \"support\"\n", ""), "no call is watched");
     warned(&changed("127.0.0.1:8980", "[::]:8980"), "31:10: web.listen: [::]:8980 can be reached");
-    warned(&changed("record = false", "record = true"), "not part of this version");
     warned(&changed("name = \"sales\"", "name = \"Support\""), "two groups are called");
     warned(
         &changed("[journal]", "[agents]\ncsv_file = \"nowhere.csv\"\n[journal]"),

@@ -11,6 +11,7 @@ use super::Undone;
 use super::create::{OneTicket, TicketRecord};
 use super::errand::{Ask, Errand};
 use super::parts::{Parts, Put};
+use super::follow_up::With;
 use super::{Failure, follow_up, form, newcomer, talk, values};
 use crate::call::{Event, PersonId, Requester, TicketChange, TicketId, Work};
 use crate::crm::Resolve;
@@ -49,7 +50,7 @@ pub(super) async fn change(
     if change.requester.is_some() || change.solve || !tags.is_empty() {
         let found = read(errand, ticket).await?;
         if found.is_closed() {
-            return follow_up::instead(errand, work, &found, change, attempt, resolve).await;
+            return follow_up::instead(errand, work, &found, change, &With::default(), attempt, resolve).await;
         }
         stands = Some(found);
     }
@@ -92,7 +93,7 @@ pub(super) async fn change(
         Put::Made => Ok(changed(errand, ticket, &parts.notes)),
         Put::Closed => {
             let found = read(errand, ticket).await?;
-            follow_up::instead(errand, work, &found, change, attempt, resolve).await
+            follow_up::instead(errand, work, &found, change, &With::default(), attempt, resolve).await
         }
         Put::Gone => Err(Undone::Refused("the ticket is gone".to_owned())),
         Put::Refused(reason) => Err(Undone::Refused(reason)),

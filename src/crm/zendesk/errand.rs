@@ -1,17 +1,38 @@
 //! One errand at Zendesk: its requests, one after the other, with everything that belongs to each.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::Value;
+use tokio_util::io::ReaderStream;
 
 use super::Zendesk;
 use super::failure::{Answer, Failure};
 use crate::call::Urgency;
 use crate::clock;
 use crate::crm::http::{self, Reply};
+
+/// What is read of a file at once.
+const PIECE: usize = 64 * 1024;
+
+/// A file that goes as it is, straight from the disk.
+pub(super) struct UploadFile {
+    pub path: PathBuf,
+    pub bytes: u64,
+    /// Its media type.
+    pub kind: &'static str,
+    /// How long sending it may take.
+    pub limit: Duration,
+}
+
+enum Body {
+    None,
+    Json(Vec<u8>),
+    File(UploadFile),
+}
 
 /// A request.
 pub(super) struct Ask {
@@ -20,7 +41,7 @@ pub(super) struct Ask {
     template: &'static str,
     path: String,
     query: Vec<(&'static str, String)>,
-    body: Option<Vec<u8>>,
+    body: Body,
     idempotency_key: Option<String>,
 }
 
@@ -51,7 +72,7 @@ impl Ask {
             }
             path.push_str(part);
         }
-        Self { method, template, path, query: Vec::new(), body: None, idempotency_key: None }
+        Self { method, template, path, query: Vec::new(), body: Body::None, idempotency_key: None }
     }
 
     pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -61,7 +82,13 @@ impl Ask {
 
     /// The body, made to bytes once: a repetition is the same to the last one.
     pub fn body(mut self, body: &Value) -> Self {
-        self.body = Some(body.to_string().into_bytes());
+        self.body = Body::Json(body.to_string().into_bytes());
+        self
+    }
+
+    /// A file as the body.
+    pub fn file(mut self, file: UploadFile) -> Self {
+        self.body = Body::File(file);
         self
     }
 
@@ -112,8 +139,22 @@ impl<'a> Errand<'a> {
                 if !ask.query.is_empty() {
                     request = request.query(&ask.query);
                 }
-                if let Some(body) = &ask.body {
-                    request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+                match &ask.body {
+                    Body::None => {}
+                    Body::Json(body) => {
+                        request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+                    }
+                    Body::File(file) => {
+                        let Ok(opened) = tokio::fs::File::open(&file.path).await else {
+                            return Err(Failure::Refused("the file is not kept any more".to_owned()));
+                        };
+                        let stream = ReaderStream::with_capacity(opened, PIECE);
+                        request = request
+                            .header(CONTENT_TYPE, file.kind)
+                            .header(CONTENT_LENGTH, file.bytes)
+                            .timeout(file.limit)
+                            .body(reqwest::Body::wrap_stream(stream));
+                    }
                 }
                 if let Some(key) = &ask.idempotency_key {
                     request = request.header("idempotency-key", key);

@@ -15,12 +15,27 @@ use crate::call::{PersonId, Requester, Standing, TicketChange, TicketDraft, Tick
 use crate::crm::Resolve;
 use crate::delivery::{Attempt, Delivered};
 
+/// What goes with the comment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct With<'a> {
+    /// The requester may read it.
+    pub public: bool,
+    /// Files.
+    pub uploads: &'a [String],
+}
+
+/// By what the follow-up of the call's ticket is found.
+pub(super) fn external_id(work: &Work) -> String {
+    format!("ringdesk:{}~follow-up", work.call)
+}
+
 /// What is done instead of changing this closed ticket.
 pub(super) async fn instead(
     errand: &Errand<'_>,
     work: &Work,
     closed: &TicketRecord,
     change: &TicketChange,
+    with: &With<'_>,
     attempt: Attempt,
     resolve: &dyn Resolve,
 ) -> Result<Delivered, Undone> {
@@ -29,7 +44,7 @@ pub(super) async fn instead(
         return Ok(changed(errand, ticket, &["the ticket is closed, nothing was changed".to_owned()]));
     };
     let key = work.key();
-    let mut external_id = format!("ringdesk:{}~follow-up", work.call);
+    let mut external_id = external_id(work);
     let mut follows = closed.id;
     let author = form::author(change.author.as_ref(), resolve);
     let before = create::find(errand, &external_id).await?;
@@ -39,7 +54,8 @@ pub(super) async fn instead(
     } else if let Some(before) = before {
         if !(attempt.look_first && talk::is_said(errand, before.id, &key, comment).await?) {
             let mut parts = Parts::default();
-            parts.comment(comment, false, author, &key);
+            parts.comment(comment, with.public, author, &key);
+            parts.uploads(with.uploads);
             match parts.put(errand, before.id).await? {
                 Put::Made => {}
                 Put::Closed | Put::Gone => {
@@ -61,7 +77,7 @@ pub(super) async fn instead(
         group: None,
         subject: closed.subject.clone().unwrap_or_else(|| format!("Follow-up of {ticket}")),
         comment: comment.clone(),
-        public: false,
+        public: with.public,
         tags: Vec::new(),
         priority: None,
         pop: None,
@@ -80,6 +96,7 @@ pub(super) async fn instead(
         pop: None,
         author,
         follows: Some(follows),
+        uploads: with.uploads.to_vec(),
         shown: String::new(),
         mark: key,
         left_out: 0,

@@ -26,6 +26,8 @@ pub(super) struct Form {
     pub author: Option<PersonId>,
     /// The closed ticket that this one goes on with.
     pub follows: Option<u64>,
+    /// Files that go with the comment, as tokens of uploads.
+    pub uploads: Vec<String>,
     /// What is known of the caller, below the comment.
     pub shown: String,
     /// By what the comment is found again, see `talk`.
@@ -88,6 +90,7 @@ impl Form {
             pop,
             author: author(draft.author.as_ref(), resolve),
             follows: None,
+            uploads: Vec::new(),
             shown: String::new(),
             mark: draft.external_id.clone(),
             left_out: 0,
@@ -122,6 +125,9 @@ impl Form {
         set("submitter_id", self.author.map(|author| json!(author.0)));
         if let Some(author) = self.author {
             ticket["comment"]["author_id"] = json!(author.0);
+        }
+        if !self.uploads.is_empty() {
+            ticket["comment"]["uploads"] = json!(self.uploads);
         }
         if !by_voice {
             let key = key(&draft.external_id, self.left_out, mismatch);
@@ -256,6 +262,7 @@ mod tests {
             pop: None,
             author: None,
             follows: None,
+            uploads: Vec::new(),
             shown: String::new(),
             mark: String::new(),
             left_out: 0,

@@ -2,8 +2,8 @@
 //!
 //! A request goes `errand` → `budget` (may we ask now?) → `token` (who are we?) → `crm::http` →
 //! `failure` (what does the answer mean?). What is asked stands in one file each: `create` (with `form`,
-//! `reuse`, `show`), `change` (with `parts`, `values`, `follow_up`), `pop`, `record`, `person`
-//! (decided by `filing`) for owed work, `people`, `newcomer`, `roster` for users and groups, `fields` for custom fields.
+//! `reuse`, `show`), `change` (with `parts`, `values`, `follow_up`), `pop`, `record`, `attach`, `person`
+//! (decided by `filing`) for owed work, `redact`, `people`, `newcomer`, `roster` for users and groups, `fields` for custom fields.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/>. With Talk Partner Edition a known caller
 //! costs one request, `POST /channels/voice/tickets`; without it tickets are plain ones with an
@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: jobs, and anything that parses a text meant for people.
 
+mod attach;
 mod budget;
 mod change;
 mod create;
@@ -27,6 +28,7 @@ mod people;
 mod person;
 mod pop;
 mod record;
+mod redact;
 mod reuse;
 mod roster;
 mod show;
@@ -43,12 +45,12 @@ use reqwest::Client;
 
 pub use options::{Credentials, Options, PhoneField, PhoneFieldError, ShowField, ShowOf, Voice};
 
-use crate::call::{E164, Person, PersonId, Task, Urgency, Work};
+use crate::call::{E164, Person, PersonId, RecordingAttachment, Task, TicketId, Urgency, Work};
 use crate::clock::{self, Clock};
 pub use crate::crm::http::LineError;
 use crate::crm::http::{self, Patience};
 use crate::crm::{
-    Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, ReadNumbers, Resolve,
+    Attachment, Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, ReadNumbers, Resolve,
     Roster,
 };
 use crate::delivery::{Attempt, Delivered, DeliveryError};
@@ -159,6 +161,11 @@ impl Zendesk {
         self.voice.known()
     }
 
+    /// The largest file that can be attached, in bytes.
+    pub fn largest_attachment(&self) -> u64 {
+        attach::LARGEST
+    }
+
     /// What the client has done so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -193,7 +200,10 @@ impl Zendesk {
             Task::UpdatePerson(update) => {
                 ("updating the person", person::update(&errand, update, resolve).await)
             }
-            Task::KeepRecording(_) | Task::AttachRecording(_) => todo!(),
+            // They have doors of their own: files are made ready between the look and the upload.
+            Task::KeepRecording(_) | Task::AttachRecording(_) => {
+                ("attaching", Err(Undone::Refused("a recording is no work of this door".to_owned())))
+            }
             Task::RecordCall(record) => {
                 ("recording the call", record::record(&errand, &key, record, attempt, resolve).await)
             }
@@ -202,6 +212,81 @@ impl Zendesk {
                 record::show(&errand, &key, *ticket, *record, title, attempt).await,
             ),
         };
+        self.conclude(key, work.urgency(), what, done, begun, attempt)
+    }
+
+    /// Whether the files of this work are attached already; asked only when they may be.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn attached(
+        &self,
+        work: &Work,
+        attachment: &RecordingAttachment,
+        attempt: Attempt,
+    ) -> Result<Option<Delivered>, DeliveryError> {
+        let key = work.key();
+        if !attempt.look_first && !self.doubts().contains_key(&key) {
+            return Ok(None);
+        }
+        let (errand, begun) = (Errand::new(self, work.urgency()), clock::instant());
+        match attach::attached(&errand, work, attachment).await {
+            Ok(None) => {
+                self.doubts().remove(&key);
+                Ok(None)
+            }
+            done => {
+                let done = done.map(|found| found.expect("looked at above"));
+                let attempt = Attempt { look_first: true, ..attempt };
+                let what = "looking for the recording in the ticket";
+                self.conclude(key, work.urgency(), what, done, begun, attempt).map(Some)
+            }
+        }
+    }
+
+    /// Attaches files to the ticket, by one comment; see [`Zendesk::attached`], which must have said no.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`].
+    pub async fn attach(
+        &self,
+        work: &Work,
+        attachment: &RecordingAttachment,
+        files: &[Attachment],
+        comment: &str,
+        attempt: Attempt,
+        resolve: &dyn Resolve,
+    ) -> Result<Delivered, DeliveryError> {
+        let (errand, begun) = (Errand::new(self, work.urgency()), clock::instant());
+        let attempt = Attempt { look_first: false, ..attempt };
+        let done = attach::attach(&errand, work, attachment, files, comment, attempt, resolve).await;
+        self.conclude(work.key(), work.urgency(), "attaching the recording", done, begun, attempt)
+    }
+
+    /// Takes the files of this work out of its ticket; says how many there were.
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    pub async fn redact(&self, ticket: TicketId, work: &Work) -> Result<usize, CrmError> {
+        let what = "redacting the recording";
+        match redact::redact(&Errand::new(self, Urgency::Soon), ticket, work).await {
+            Ok(count) => Ok(count),
+            Err(Undone::Failed(failure)) => Err(failure.asked(what)),
+            Err(Undone::Refused(reason)) => Err(CrmError::Odd { what, reason }),
+            Err(Undone::NotYet(wait)) => Err(CrmError::Wait(wait)),
+        }
+    }
+
+    /// What the end of an attempt at owed work means, and what is remembered of it.
+    fn conclude(
+        &self,
+        key: String,
+        urgency: Urgency,
+        what: &'static str,
+        done: Result<Delivered, Undone>,
+        begun: Instant,
+        attempt: Attempt,
+    ) -> Result<Delivered, DeliveryError> {
         match done {
             Ok(delivered) => {
                 self.doubts().remove(&key);
@@ -214,7 +299,7 @@ impl Zendesk {
             Err(Undone::NotYet(pause)) => Err(DeliveryError::NotYet(pause)),
             // Its own share of the minute is used up: what is more urgent may still be sent, and must not wait for it.
             Err(Undone::Failed(Failure::Wait { wait, unclear: false }))
-                if work.urgency() > Urgency::Live && !self.budget.is_stopped() =>
+                if urgency > Urgency::Live && !self.budget.is_stopped() =>
             {
                 Err(DeliveryError::NotYet(wait))
             }

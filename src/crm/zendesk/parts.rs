@@ -73,6 +73,13 @@ impl Parts {
         self.ticket.insert("metadata".to_owned(), talk::mark(key));
     }
 
+    /// Files that go with the comment.
+    pub fn uploads(&mut self, tokens: &[String]) {
+        if let (Some(comment), false) = (self.ticket.get_mut("comment"), tokens.is_empty()) {
+            comment["uploads"] = json!(tokens);
+        }
+    }
+
     pub fn status(&mut self, status: &'static str) {
         self.ticket.insert("status".to_owned(), json!(status));
     }

@@ -19,8 +19,26 @@ struct CommentList {
     comments: Vec<CommentRecord>,
 }
 
+/// A comment of ours.
+#[derive(Debug)]
+pub(super) struct Marked {
+    pub id: u64,
+    pub attachments: Vec<AttachmentRecord>,
+}
+
+/// A file of a comment.
+#[derive(Debug, Deserialize)]
+pub(super) struct AttachmentRecord {
+    pub id: u64,
+    pub file_name: Option<String>,
+    pub content_url: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct CommentRecord {
+    id: u64,
+    #[serde(default)]
+    attachments: Vec<AttachmentRecord>,
     #[serde(rename = "type")]
     kind: Option<String>,
     body: Option<String>,
@@ -50,6 +68,16 @@ pub(super) async fn is_said(
         // Written before there were marks, or Zendesk does not show it.
         None => [&comment.body, &comment.plain_body].into_iter().flatten().any(|text| squeezed(text) == ours),
     }))
+}
+
+/// The comments with this mark among the latest hundred; none in a ticket that is gone.
+pub(super) async fn marked(errand: &Errand<'_>, ticket: u64, key: &str) -> Result<Vec<Marked>, Undone> {
+    let said = match latest(errand, ticket).await {
+        Err(Undone::Refused(_)) => return Ok(Vec::new()),
+        said => said?,
+    };
+    let ours = said.into_iter().filter(|comment| comment.metadata["custom"][MARK].as_str() == Some(key));
+    Ok(ours.map(|comment| Marked { id: comment.id, attachments: comment.attachments }).collect())
 }
 
 /// Whether the record of a call shows among the latest hundred.

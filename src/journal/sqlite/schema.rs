@@ -55,6 +55,8 @@ const STEPS: &[&str] = &["
         key TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+", "
+    CREATE INDEX call_kept ON call (nr) WHERE json_array_length(state, '$.recorded.kept') > 0;
 "];
 
 /// The form that this version writes.
