@@ -333,8 +333,12 @@ impl Running {
     async fn on_rules(&mut self) {
         self.rules_now = Arc::clone(&self.desk.rules.borrow_and_update());
         let (now, rules) = (self.desk.clock.now(), self.rules());
-        let up: Vec<CallId> =
-            self.book.calls().filter(|call| call.up() && call.watched()).map(|call| call.id.clone()).collect();
+        let up: Vec<CallId> = self
+            .book
+            .calls()
+            .filter(|call| call.up() && call.watched())
+            .map(|call| call.id.clone())
+            .collect();
         for id in up {
             let step = self.book.on_time(&id, now, &rules);
             self.carry_out(id, step).await;

@@ -55,7 +55,10 @@ impl Kept for KeptRecordings {
             Ok(sums) => sums,
             Err(error) => {
                 // A journal that cannot be read keeps no recording from being copied.
-                tracing::debug!(error = causes::in_one_line(&error), "the archive copies without the journal's hashes");
+                tracing::debug!(
+                    error = causes::in_one_line(&error),
+                    "the archive copies without the journal's hashes"
+                );
                 HashMap::new()
             }
         };

@@ -193,7 +193,10 @@ extension = "610"
         let queues = vec![told("support"), told("sales"), told("610")];
         directory.pbx_tells("main".to_owned().try_into().unwrap(), vec![], queues);
         assert_eq!((seconds("support"), seconds("sales"), seconds("610")), (15, 7, 30));
-        assert_eq!(rules(&config, &numbers, None, true).groups.named("support").unwrap().wrap_up.as_secs(), 30);
+        assert_eq!(
+            rules(&config, &numbers, None, true).groups.named("support").unwrap().wrap_up.as_secs(),
+            30
+        );
     }
 
     #[test]

@@ -212,7 +212,8 @@ impl Daemon {
             assembly::sound(&config),
             observing,
         );
-        let dispatch = Dispatch::new(deliver, clock.clone(), UPLOADED_AT_ONCE).called("the CRM, for uploads,");
+        let dispatch =
+            Dispatch::new(deliver, clock.clone(), UPLOADED_AT_ONCE).called("the CRM, for uploads,");
         let lifecycle = exits.clone();
         exits.spawn(dispatch.run(ends.uploads, outcomes_tx, uploads_tx, lifecycle, exits.stopping()));
         let hurry = orders_tx.clone();

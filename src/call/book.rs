@@ -193,8 +193,7 @@ impl Book {
             }
             Ask::Joined { attempts, ticket } => {
                 for attempt in attempts {
-                    let told =
-                        self.step(&attempt, now, rules, |call| call.now_joined(ticket, now, rules));
+                    let told = self.step(&attempt, now, rules, |call| call.now_joined(ticket, now, rules));
                     step.others.push((attempt, told));
                 }
             }

@@ -35,8 +35,8 @@ pub use number::{Caller, E164, NumberError, ReadNumber};
 pub use recorded::Recorded;
 pub use recording::{KeptRecording, RecordingAttachment, RecordingOrder, RecordingSought};
 pub use rules::{
-    FieldRule, FieldTarget, Group, Groups, KeepRules, Missed, RecordingRules, RecordingWay, Rules, Texts, UnknownCaller,
-    Way,
+    FieldRule, FieldTarget, Group, Groups, KeepRules, Missed, RecordingRules, RecordingWay, Rules, Texts,
+    UnknownCaller, Way,
 };
 pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,

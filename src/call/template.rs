@@ -543,7 +543,8 @@ mod tests {
 
     #[test]
     fn a_value_in_a_path_leads_nowhere_else() {
-        let path = Template::compile("/monitor/{year}/*-{dialled}-{agent_name}.wav", Field::OF_FILES).unwrap();
+        let path =
+            Template::compile("/monitor/{year}/*-{dialled}-{agent_name}.wav", Field::OF_FILES).unwrap();
         let value = |field| match field {
             Field::Year => Some("2026".to_owned()),
             Field::Dialled => Some("../../etc/*,b(x)".to_owned()),

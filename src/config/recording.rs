@@ -134,10 +134,7 @@ impl Recording {
             zone: section
                 .parsed("time_zone", |text| {
                     TimeZone::get(text).map_err(|_| {
-                        format!(
-                            "{} is no time zone: write one as \"Europe/Berlin\" or \"UTC\"",
-                            shown(text)
-                        )
+                        format!("{} is no time zone: write one as \"Europe/Berlin\" or \"UTC\"", shown(text))
                     })
                 })
                 .optional(),
@@ -170,8 +167,7 @@ impl Recording {
 
 fn compiled(text: &str) -> Result<Template, String> {
     let made = Template::compile(text, Field::OF_FILES).map_err(|error| error.to_string())?;
-    let of_one_call =
-        made.fields().any(|field| matches!(field, Field::CallId | Field::LinkedId));
+    let of_one_call = made.fields().any(|field| matches!(field, Field::CallId | Field::LinkedId));
     if !of_one_call {
         return Err(format!(
             "{} has neither {{call_id}} nor {{linked_id}}, so two calls could have one file: write one of them",
@@ -198,8 +194,11 @@ fn file(text: &str, by: RecordingWay) -> Result<Template, String> {
         if !ENDINGS.contains(&ending) {
             return refuse("does not end with a format: write .wav, .WAV (smaller: GSM), .wav49 or .gsm");
         }
-        if made.plain().any(|text| text.contains(|c: char| c.is_control() || ",\"'\\()[]{}|$^&".contains(c))) {
-            return refuse("has a character that Asterisk reads otherwise: write letters, digits and -_./+ only");
+        if made.plain().any(|text| text.contains(|c: char| c.is_control() || ",\"'\\()[]{}|$^&".contains(c)))
+        {
+            return refuse(
+                "has a character that Asterisk reads otherwise: write letters, digits and -_./+ only",
+            );
         }
     }
     Ok(made)

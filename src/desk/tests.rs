@@ -435,6 +435,7 @@ async fn a_journal_that_cannot_be_written_holds_everything_and_loses_nothing() {
                 Order::Owe(owed) => format!("owe {}", owed.work.key()),
                 Order::Settled { key } => format!("settled {key}"),
                 Order::Withdraw { key } => format!("withdraw {key}"),
+                Order::Hurry => panic!("the desk hurries nobody"),
             });
         }
         keys.sort();

@@ -58,6 +58,7 @@ pub struct Snapshot {
     pub(super) answered_by: Option<Extension>,
     pub(super) outcome: Option<Outcome>,
     pub(super) ticket: Option<TicketId>,
+    pub(super) kept: bool,
 }
 
 impl Snapshot {
@@ -85,6 +86,7 @@ impl Snapshot {
             answered_by: call.answered_by.clone(),
             outcome,
             ticket,
+            kept: !call.recorded.kept.is_empty(),
         }
     }
 }

@@ -122,7 +122,9 @@ impl Encoder {
         let made = done.and_then(|_| {
             std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o600))?;
             match target.metadata()?.len() {
-                0 => Err(EncodeError::Failed { status: "0".to_owned(), said: "its file is empty".to_owned() }),
+                0 => {
+                    Err(EncodeError::Failed { status: "0".to_owned(), said: "its file is empty".to_owned() })
+                }
                 bytes => Ok(bytes),
             }
         });
@@ -185,9 +187,12 @@ async fn spawn(command: &mut Command) -> io::Result<Child> {
 fn hold_down(child: &Child) {
     let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) else { return };
     let _ = setpriority_process(Some(pid), NICE);
-    for (resource, most) in
-        [(Resource::As, MEMORY), (Resource::Fsize, LARGEST), (Resource::Cpu, LIMIT.as_secs()), (Resource::Core, 0)]
-    {
+    for (resource, most) in [
+        (Resource::As, MEMORY),
+        (Resource::Fsize, LARGEST),
+        (Resource::Cpu, LIMIT.as_secs()),
+        (Resource::Core, 0),
+    ] {
         let _ = prlimit(Some(pid), resource, Rlimit { current: Some(most), maximum: Some(most) });
     }
 }
@@ -249,7 +254,8 @@ pub(super) mod tests {
         let (made, there, _folder) = encodes(r#": > "$out""#, LONG).await;
         assert!(!there && made.unwrap_err().to_string().contains("its file is empty"));
 
-        let (made, there, _folder) = encodes(r#"echo x > "$out"; sleep 60"#, Duration::from_millis(300)).await;
+        let (made, there, _folder) =
+            encodes(r#"echo x > "$out"; sleep 60"#, Duration::from_millis(300)).await;
         assert!(!there && matches!(made, Err(EncodeError::TooSlow(_))), "{made:?}");
     }
 

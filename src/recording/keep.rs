@@ -199,7 +199,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             std::fs::create_dir(folder.path().join("monitor")).unwrap();
             // Files have the time of the machine.
-            let ended = Timestamp::try_from(std::fs::metadata(folder.path()).unwrap().modified().unwrap()).unwrap();
+            let ended =
+                Timestamp::try_from(std::fs::metadata(folder.path()).unwrap().modified().unwrap()).unwrap();
             let places = Places::new(vec![("/pbx".to_owned(), folder.path().to_owned())]);
             let shelf = Shelf::new(folder.path().join("recordings"));
             let keeper = Keeper::new(places, shelf, true, Wake::none(), Clock::standing_at(ended));
@@ -252,7 +253,7 @@ mod tests {
     async fn what_never_comes_is_missing_and_what_never_ends_is_taken_at_the_end_of_our_patience() {
         let house = House::new();
         let mut sought = house.sought("17.0.wav");
-        sought.give_up = house.ended;
+        sought.give_up = house.ended - SignedDuration::from_secs(1);
         let Ok(Event::RecordingMissing { reason }) = house.keeps(&sought).await else { panic!() };
         assert_eq!(reason, "the PBX has written no file");
         house.pbx_writes("17.0.wav", &wav(16_000, 0));
@@ -306,7 +307,7 @@ mod tests {
         std::fs::write(house.folder.path().join("recordings"), "").unwrap();
         house.pbx_writes("17.0.wav", &wav(16_000, 16_000));
         let mut sought = house.sought("17.0.wav");
-        sought.give_up = house.ended;
+        sought.give_up = house.ended - SignedDuration::from_secs(1);
         let answer = house.keeps(&sought).await;
         assert!(matches!(answer, Err(DeliveryError::Retry { .. })), "{answer:?}");
     }

@@ -87,8 +87,7 @@ impl Places {
     /// The folder to watch for a file that is not there yet: the nearest one that is.
     pub fn folder(&self, path: &str) -> Option<PathBuf> {
         let here = self.here(path)?;
-        let plain: PathBuf =
-            here.iter().take_while(|part| !part.to_string_lossy().contains('*')).collect();
+        let plain: PathBuf = here.iter().take_while(|part| !part.to_string_lossy().contains('*')).collect();
         let start = if plain == here { here.parent()? } else { plain.as_path() };
         start.ancestors().find(|folder| folder.is_dir()).map(Path::to_owned)
     }
@@ -144,7 +143,10 @@ mod tests {
         ]);
         for (pbx, here) in [
             ("/var/spool/asterisk/monitor/a.wav", Some("/mnt/pbx/monitor/a.wav")),
-            ("/var/spool/asterisk/voicemail/default/201/INBOX/msg0000", Some("/mnt/mail/default/201/INBOX/msg0000")),
+            (
+                "/var/spool/asterisk/voicemail/default/201/INBOX/msg0000",
+                Some("/mnt/mail/default/201/INBOX/msg0000"),
+            ),
             ("/var/spool/asterisk2/a.wav", Some("/var/spool/asterisk2/a.wav")),
             ("2026/a.wav", Some("/mnt/pbx/monitor/2026/a.wav")),
             ("/var/spool/asterisk/../../etc/shadow", None),
@@ -182,7 +184,10 @@ mod tests {
         let places = Places::new(vec![("/pbx".to_owned(), folder.path().to_owned())]);
         let names = |path: &str| {
             let found = places.find(path).unwrap();
-            found.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            found
+                .iter()
+                .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
         };
         assert_eq!(names("/pbx/2026/*/*-17.0.wav"), ["ext-2-17.0.wav", "q-1-17.0.wav"]);
         assert_eq!(names("/pbx/2026/11/q-1-18.0.wav"), ["q-1-18.0.wav"]);

@@ -81,7 +81,9 @@ impl Sound {
             let folder = match &scratch {
                 Some(folder) => folder.path(),
                 // Beside the shelf and not in /tmp, which may be small or in memory.
-                None => scratch.insert(tempfile::Builder::new().prefix(".ringdesk-").tempdir_in(shelf.folder())?).path(),
+                None => scratch
+                    .insert(tempfile::Builder::new().prefix(".ringdesk-").tempdir_in(shelf.folder())?)
+                    .path(),
             };
             let made = if wished {
                 self.encoded(&own, folder, number, self.format, self.format.usual_rate()).await
@@ -118,7 +120,10 @@ impl Sound {
             && let Some(made) = self.encoded(&own, folder, number, Format::Mp3, rate).await
             && made.bytes <= largest
         {
-            return Ok((vec![made], "It was made smaller, because the file is too large for a ticket.".to_owned()));
+            return Ok((
+                vec![made],
+                "It was made smaller, because the file is too large for a ticket.".to_owned(),
+            ));
         }
         let parts_in = folder.join(format!("parts-{number}"));
         std::fs::create_dir(&parts_in)?;
@@ -130,26 +135,48 @@ impl Sound {
                 let stem = own.name.rsplit_once('.').map_or(&*own.name, |(stem, _)| stem);
                 let named = parts.into_iter().enumerate().map(|(at, path)| {
                     let bytes = path.metadata()?.len();
-                    Ok(Ready { name: format!("{stem} ({} of {count}).wav", at + 1), path, bytes, kind: own.kind })
+                    Ok(Ready {
+                        name: format!("{stem} ({} of {count}).wav", at + 1),
+                        path,
+                        bytes,
+                        kind: own.kind,
+                    })
                 });
                 let note = format!("It is in {count} parts, because the file is too large for a ticket.");
                 Ok((named.collect::<io::Result<_>>()?, note))
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let megabytes = own.bytes.div_ceil(1_000_000);
-                Ok((Vec::new(), format!("One file of {megabytes} MB is too large for a ticket; it is kept by the telephone system.")))
+                Ok((
+                    Vec::new(),
+                    format!(
+                        "One file of {megabytes} MB is too large for a ticket; it is kept by the telephone system."
+                    ),
+                ))
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn encoded(&self, own: &Ready, folder: &Path, number: usize, format: Format, rate: u32) -> Option<Ready> {
+    async fn encoded(
+        &self,
+        own: &Ready,
+        folder: &Path,
+        number: usize,
+        format: Format,
+        rate: u32,
+    ) -> Option<Ready> {
         let ending = format.ending()?;
         let target = folder.join(format!("{number}.{ending}"));
         match self.encoder.encode(&own.path, &target, format, rate).await {
             Ok(bytes) => {
                 let stem = own.name.rsplit_once('.').map_or(&*own.name, |(stem, _)| stem);
-                Some(Ready { name: format!("{stem}.{ending}"), path: target, bytes, kind: wav::media_type(ending) })
+                Some(Ready {
+                    name: format!("{stem}.{ending}"),
+                    path: target,
+                    bytes,
+                    kind: wav::media_type(ending),
+                })
             }
             Err(error) => {
                 let error = causes::in_one_line(&error);
@@ -157,7 +184,10 @@ impl Sound {
                     // Only tried because the file is too large.
                     Format::AsItIs => tracing::info!(error, "a large recording is not made smaller"),
                     Format::Mp3 | Format::Opus => {
-                        tracing::warn!(error, "a recording is attached as it is, because it cannot be encoded");
+                        tracing::warn!(
+                            error,
+                            "a recording is attached as it is, because it cannot be encoded"
+                        );
                     }
                 }
                 None
@@ -203,7 +233,13 @@ mod tests {
             self.shelf.put(&source, name.rsplit_once('.').unwrap().0).unwrap()
         }
 
-        async fn prepares(&self, format: Format, lines: Option<&str>, kept: &[KeptRecording], largest: u64) -> Prepared {
+        async fn prepares(
+            &self,
+            format: Format,
+            lines: Option<&str>,
+            kept: &[KeptRecording],
+            largest: u64,
+        ) -> Prepared {
             let encoder = match lines {
                 Some(lines) => fake(self.folder.path(), lines),
                 None => Encoder::new("/nowhere/ffmpeg".into()),
@@ -238,7 +274,8 @@ mod tests {
     async fn what_is_too_large_is_made_smaller_then_cut_then_told() {
         let house = House::new();
         let kept = [house.kept("one.wav", 300_000)];
-        let smaller = house.prepares(Format::AsItIs, Some(r#"head -c 99 "$in" > "$out""#), &kept, 200_000).await;
+        let smaller =
+            house.prepares(Format::AsItIs, Some(r#"head -c 99 "$in" > "$out""#), &kept, 200_000).await;
         assert_eq!(shown(&smaller), [("one.mp3", 99, "audio/mpeg")]);
         assert!(smaller.notes[0].contains("made smaller"), "{:?}", smaller.notes);
         let cut = house.prepares(Format::AsItIs, None, &kept, 200_000).await;
@@ -248,7 +285,8 @@ mod tests {
 
         let source = house.folder.path().join("b.ogg");
         std::fs::write(&source, vec![0; 300_000]).unwrap();
-        let told = house.prepares(Format::AsItIs, None, &[house.shelf.put(&source, "b").unwrap()], 200_000).await;
+        let told =
+            house.prepares(Format::AsItIs, None, &[house.shelf.put(&source, "b").unwrap()], 200_000).await;
         assert_eq!(told.files, []);
         assert!(told.notes[0].contains("1 MB is too large"), "{:?}", told.notes);
     }

@@ -51,8 +51,9 @@ impl Shelf {
     /// # Errors
     /// When the source cannot be read to its end, or the copy not be written; then nothing stays.
     pub fn put(&self, source: &Path, name: &str) -> io::Result<KeptRecording> {
-        let ending = source.extension().and_then(|ending| ending.to_str()).unwrap_or("raw");
-        let name = safe(&format!("{name}.{ending}"));
+        let ending = source.extension().and_then(|ending| ending.to_str());
+        let ending = ending.filter(|ending| is_plain(ending)).unwrap_or("raw");
+        let name = format!("{}.{ending}", safe(name));
         let target = self.path(&name);
         let folder = target.parent().unwrap_or(&self.folder);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -80,7 +81,12 @@ impl Shelf {
         Ok(KeptRecording { name, bytes, sha256, seconds, source: None })
     }
 
-    fn name_it(&self, mut copy: tempfile::NamedTempFile, name: &str, sum_of_copy: &str) -> io::Result<String> {
+    fn name_it(
+        &self,
+        mut copy: tempfile::NamedTempFile,
+        name: &str,
+        sum_of_copy: &str,
+    ) -> io::Result<String> {
         for number in 1..=NAMESAKES {
             let name = names::numbered(name, number);
             match copy.persist_noclobber(self.path(&name)) {
@@ -102,12 +108,11 @@ impl Shelf {
     /// # Errors
     /// When the folder cannot be listed or the file not be read.
     pub fn find(&self, name: &str) -> io::Result<Option<KeptRecording>> {
-        let wanted = safe(&format!("{name}.x"));
+        let wanted = safe(name);
         let (folder, stem) = match wanted.rsplit_once('/') {
             Some((folder, stem)) => (format!("{folder}/"), stem),
             None => (String::new(), wanted.as_str()),
         };
-        let stem = stem.strip_suffix('x').unwrap_or(stem);
         let entries = match std::fs::read_dir(self.folder.join(&folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -115,9 +120,8 @@ impl Shelf {
         };
         for entry in entries {
             let Ok(found) = entry?.file_name().into_string() else { continue };
-            if let Some(ending) = found.strip_prefix(stem)
-                && !ending.contains('.')
-            {
+            let ending = found.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.'));
+            if let Some(ending) = ending.filter(|ending| is_plain(ending)) {
                 let name = format!("{folder}{found}");
                 let (bytes, sha256) = sum(&mut File::open(self.path(&name))?)?;
                 let seconds = wav::seconds_of(&self.path(&name), ending);
@@ -157,9 +161,21 @@ pub(super) fn is_part(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
-/// Each part of the name as every file system and share takes it.
+/// Each part of a name without its ending as every file system and share takes it, with room for an ending.
 fn safe(name: &str) -> String {
-    name.split('/').map(names::safe).collect::<Vec<_>>().join("/")
+    let with_room = |part: &str| {
+        let safe = names::safe(&format!("{part}{LONGEST_ENDING}"));
+        safe.strip_suffix(LONGEST_ENDING).unwrap_or(&safe).to_owned()
+    };
+    name.split('/').map(with_room).collect::<Vec<_>>().join("/")
+}
+
+/// Stands for the ending until it is known: the file may have any.
+const LONGEST_ENDING: &str = ".endingofall";
+
+fn is_plain(ending: &str) -> bool {
+    (1..LONGEST_ENDING.len()).contains(&ending.len())
+        && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn sum(file: &mut File) -> io::Result<(u64, String)> {

@@ -57,9 +57,12 @@ mod tests {
     #[test]
     fn the_parts_are_the_whole() {
         let folder = tempfile::tempdir().unwrap();
-        for (format, block, bytes, largest, expected) in
-            [(1, 2, 1_000_u32, 344, 4), (49, 65, 650, 44 + 130, 5), (1, 2, 1_000, 5_000, 1), (49, 65, 650, 44 + 129, 10)]
-        {
+        for (format, block, bytes, largest, expected) in [
+            (1, 2, 1_000_u32, 344, 4),
+            (49, 65, 650, 44 + 130, 5),
+            (1, 2, 1_000, 5_000, 1),
+            (49, 65, 650, 44 + 129, 10),
+        ] {
             let source = folder.path().join("a.wav");
             let mut whole = header(format, 16_000, block, bytes);
             whole.extend((0..bytes).map(|byte| byte as u8));
@@ -86,7 +89,10 @@ mod tests {
         let source = folder.path().join("a.mp3");
         std::fs::write(&source, "ID3 and so on").unwrap();
         for largest in [0, 10, 1_000] {
-            assert_eq!(split(&source, folder.path(), largest).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert_eq!(
+                split(&source, folder.path(), largest).unwrap_err().kind(),
+                io::ErrorKind::InvalidData
+            );
         }
         std::fs::write(&source, header(1, 16_000, 2, 9)).unwrap();
         assert!(split(&source, folder.path(), 44).is_err());

@@ -56,7 +56,10 @@ pub fn old_files(
             match shelf.remove(&path) {
                 Ok(_) => {
                     deleted += usize::from(!is_part(&name));
-                    tracing::info!(file = names::discreet(&path), "a recording is deleted: it is older than `keep_days`");
+                    tracing::info!(
+                        file = names::discreet(&path),
+                        "a recording is deleted: it is older than `keep_days`"
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "an old recording cannot be deleted"),
             }
@@ -83,7 +86,10 @@ pub fn sources<'a>(shelf: &Shelf, kept: impl IntoIterator<Item = &'a KeptRecordi
         match std::fs::remove_file(source) {
             Ok(()) => {
                 deleted += 1;
-                tracing::info!(file = names::discreet(&file.name), "the PBX's copy of a kept recording is deleted");
+                tracing::info!(
+                    file = names::discreet(&file.name),
+                    "the PBX's copy of a kept recording is deleted"
+                );
             }
             Err(error) => tracing::warn!(%error, "the PBX's copy of a recording cannot be deleted"),
         }

@@ -36,12 +36,16 @@ impl Wake {
         let changed = Arc::new(Notify::new());
         let tell = Arc::clone(&changed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(notify::event::AccessKind::Open(_)))) {
+            if event.is_ok_and(|event| {
+                !matches!(event.kind, EventKind::Access(notify::event::AccessKind::Open(_)))
+            }) {
                 tell.notify_one();
             }
         });
         match watcher {
-            Ok(watcher) => Self(Some(Arc::new(Inside { watcher: Mutex::new((watcher, BTreeSet::new())), changed }))),
+            Ok(watcher) => {
+                Self(Some(Arc::new(Inside { watcher: Mutex::new((watcher, BTreeSet::new())), changed })))
+            }
             Err(error) => {
                 tracing::info!(%error, "folders of recordings cannot be watched: they are looked at by the clock");
                 Self::none()

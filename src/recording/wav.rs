@@ -69,10 +69,20 @@ impl Wav {
                 (b"fmt ", _) if bytes >= 16 => {
                     let f: [u8; 16] = take(file)?;
                     let byte_rate = u32::from_le_bytes([f[8], f[9], f[10], f[11]]);
-                    form = Some((u16::from_le_bytes([f[0], f[1]]), byte_rate, u16::from_le_bytes([f[12], f[13]])));
+                    form = Some((
+                        u16::from_le_bytes([f[0], f[1]]),
+                        byte_rate,
+                        u16::from_le_bytes([f[12], f[13]]),
+                    ));
                 }
                 (b"data", Some((format, byte_rate, block))) if byte_rate > 0 => {
-                    return Ok(Self { data_at: at, data_bytes: bytes, byte_rate, block: block.max(1), format });
+                    return Ok(Self {
+                        data_at: at,
+                        data_bytes: bytes,
+                        byte_rate,
+                        block: block.max(1),
+                        format,
+                    });
                 }
                 (b"data" | b"fmt ", _) => return Err(NoWav::Header),
                 _ => {}

@@ -122,18 +122,24 @@ pub(super) async fn keep_rules(
     stop: CancellationToken,
 ) {
     let mut house = directory.watch();
-    let mut looked_at = true;
+    let (mut looked_at, mut enough) = (true, true);
     loop {
         tokio::select! {
             changed = config.changed() => if changed.is_err() { pending().await },
             changed = house.changed() => if changed.is_err() { pending().await },
             // Nobody looks at the disks where nothing is recorded.
-            changed = room.changed(), if looked_at => looked_at = changed.is_ok(),
+            changed = room.changed(), if looked_at => {
+                looked_at = changed.is_ok();
+                // How much is free changes all the time.
+                if room.borrow_and_update().enough == enough {
+                    continue;
+                }
+            }
             () = stop.cancelled() => return,
         }
         let (config, house) =
             (Arc::clone(&config.borrow_and_update()), Arc::clone(&house.borrow_and_update()));
-        let enough = room.borrow_and_update().enough;
+        enough = room.borrow_and_update().enough;
         rules.send_replace(Arc::new(rules::rules(&config, &numbers, Some(&house), enough)));
     }
 }
@@ -188,7 +194,10 @@ pub(super) async fn tidy(
                 }
             }
             Err(error) => {
-                tracing::warn!(error = causes::in_one_line(&error), "what is recorded cannot be read from the journal");
+                tracing::warn!(
+                    error = causes::in_one_line(&error),
+                    "what is recorded cannot be read from the journal"
+                );
             }
         }
         tokio::select! {

@@ -7,13 +7,14 @@
 //!
 //! A request goes `line` → `serve` (`faults`) → `routes` (`auth`, `limits`, `bodies`) → the file of its
 //! record (`people`, `lines`, `export`, `find`, `groups`, `tickets` with `rules`, `fields` and `comments`, `lists`,
-//! `voice`, `calls`, `uploads`, …) → `world`, and comes back by `shapes`.
+//! `voice`, `calls`, `uploads`, `redactions`, …) → `world`, and comes back by `shapes`.
 //!
 //! Deliberately absent so far: jobs, webhooks, the browser half of OAuth, forms of tickets.
 //!
 //! # Controls
 //! - `GET /_sandbox/state`: `users` (with `identities`), `groups`, `group_memberships`, `tickets`
-//!   (with `comments`, `audits`), `calls` (with `comments`: `ticket_id`, `comment_id`), `uploads`, `screen_pops` (`agent_id`, `ticket_id` or `user_id`,
+//!   (with `comments`, `audits`), `calls` (with `comments`: `ticket_id`, `comment_id`), `uploads`, `attachment_sums` (by
+//!   the id of the attachment: `name`, `bytes`, `sha256`; gone when it is redacted), `screen_pops` (`agent_id`, `ticket_id` or `user_id`,
 //!   `at`), `requests` (`method`, `path`, `query`, `status` — null when nothing was done, told also when a fault kept the answer back —, `at`,
 //!   `body`, `idempotency_key`?, `fault`?), `warnings` (`kind` body or query, `method`, `path`,
 //!   `keys`, `at`), `faults`, `counters`.
@@ -44,6 +45,7 @@ mod lists;
 pub mod openapi;
 mod paging;
 mod people;
+mod redactions;
 mod routes;
 mod rules;
 mod seed;

@@ -33,7 +33,13 @@ static OPEN_BODIES: LazyLock<Vec<(&str, &str, Value)>> = LazyLock::new(|| {
     let changed = json!({"type": "object", "properties": {"identity": {"type": "object", "properties": {
         "value": {"type": "string"}, "verified": {"type": "boolean"}, "primary": {"type": "boolean"}}}},
         "required": ["identity"]});
+    // "Redact Ticket Comment In Agent Workspace".
+    let redaction = json!({"type": "object", "properties": {
+        "ticket_id": {"type": "integer"}, "html_body": {"type": "string"},
+        "external_attachment_urls": {"type": "array", "items": {"type": "string"}}},
+        "required": ["ticket_id"]});
     vec![
+        ("PUT", "/api/v2/comment_redactions/{ticket_comment_id}", redaction),
         ("POST", "/api/v2/tickets/{ticket_id}/tags", tags.clone()),
         ("PUT", "/api/v2/tickets/{ticket_id}/tags", tags.clone()),
         ("DELETE", "/api/v2/tickets/{ticket_id}/tags", tags),

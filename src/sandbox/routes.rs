@@ -8,7 +8,7 @@ use super::exchange::{Answer, Ask, Lang, Outcome, stamp};
 use super::world::{Role, World};
 use super::{
     bodies, calls, comments, definitions, export, farewell, find, groups, idempotency, lines, lists, openapi,
-    people, tickets, uploads, voice,
+    people, redactions, tickets, uploads, voice,
 };
 
 /// A request that has passed the door.
@@ -127,6 +127,14 @@ const ROUTES: &[Route] = &[
     route("PUT", "/api/v2/tickets/{ticket_id}", Agent, "tickets", tickets::update),
     route("DELETE", "/api/v2/tickets/{ticket_id}", Admin, "tickets", tickets::delete),
     route("GET", "/api/v2/tickets/{ticket_id}/comments", Agent, "tickets", comments::list),
+    route(
+        "PUT",
+        "/api/v2/tickets/{ticket_id}/comments/{comment_id}/attachments/{attachment_id}/redact",
+        Agent,
+        "tickets",
+        redactions::attachment,
+    ),
+    route("PUT", "/api/v2/comment_redactions/{ticket_comment_id}", Agent, "tickets", redactions::comment),
     route("GET", "/api/v2/tickets/{ticket_id}/audits", Agent, "tickets", comments::audits),
     route("GET", "/api/v2/tickets/{ticket_id}/tags", Agent, "tickets", tickets::show_tags),
     route("POST", "/api/v2/tickets/{ticket_id}/tags", Agent, "tickets", tickets::change_tags),

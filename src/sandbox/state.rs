@@ -35,6 +35,7 @@ impl World {
             "tickets": tickets,
             "calls": self.calls.values().map(|call| call.state_json()).collect::<Vec<_>>(),
             "uploads": self.uploads,
+            "attachment_sums": self.attachment_sums,
             "screen_pops": self.pops,
             "requests": self.requests,
             "warnings": self.warnings,

@@ -84,6 +84,11 @@ pub const HELP: &[(&str, &str, &str)] = &[
         "allowed|422",
         "whether users can be merged into one who has a phone number and no address; default allowed",
     ),
+    (
+        "agent_workspace",
+        "on|off",
+        "whether the account has the Agent Workspace, which can redact comments of closed tickets; default on",
+    ),
     ("call_comments", "private|public", "visibility of comments made by calls; default private"),
 ];
 
@@ -111,6 +116,7 @@ pub(super) struct Switches {
     pub merged_user_shown: bool,
     pub merge_phone_only: bool,
     pub call_comments_public: bool,
+    pub agent_workspace: bool,
     pub list_delay: Duration,
 }
 
@@ -138,6 +144,7 @@ impl Default for Switches {
             merged_user_shown: true,
             merge_phone_only: true,
             call_comments_public: false,
+            agent_workspace: true,
             list_delay: Duration::ZERO,
         }
     }
@@ -191,6 +198,7 @@ pub(super) fn set_switch(switches: &mut Switches, name: &str, text: &str, now: T
         "merged_user" => switches.merged_user_shown = word("inactive", "404")?,
         "merge_phone_only" => switches.merge_phone_only = word("allowed", "422")?,
         "call_comments" => switches.call_comments_public = word("public", "private")?,
+        "agent_workspace" => switches.agent_workspace = word("on", "off")?,
         "list_delay" => switches.list_delay = duration(text)?,
         _ => return Some(false),
     }

@@ -1,10 +1,11 @@
 //! Files on their way into a comment.
 //!
 //! Source: <https://developer.zendesk.com/api-reference/ticketing/tickets/ticket-attachments/> and
-//! recordings. The bytes themselves are not kept, only their number.
+//! recordings. The bytes themselves are not kept, only their number and their hash.
 
 use jiff::ToSpan;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::exchange::{Answer, Outcome, stamp};
 use super::routes::Visit;
@@ -24,6 +25,8 @@ pub(super) fn create(world: &mut World, visit: &Visit<'_>) -> Outcome {
     }
     let kind = visit.ask.header("content-type").unwrap_or("application/octet-stream").to_owned();
     let id = world.fresh_id();
+    let digits: String = Sha256::digest(&visit.ask.body).iter().map(|byte| format!("{byte:02x}")).collect();
+    world.attachment_sums.insert(id, json!({"name": name, "bytes": visit.ask.body.len(), "sha256": digits}));
     let secret = format!("upload{id:x}{:016x}", fastrand::u64(..));
     let address = format!("{}/attachments/token/{secret}/?name={name}", world.url);
     let attachment = json!({

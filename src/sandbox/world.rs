@@ -208,6 +208,8 @@ pub(super) struct World {
     pub apps: BTreeMap<u64, String>,
     pub calls: BTreeMap<u64, Call>,
     pub uploads: Vec<Value>,
+    /// Name, length and SHA-256 of each uploaded file, by its id: the bytes are not kept.
+    pub attachment_sums: BTreeMap<u64, Value>,
     pub api_tokens: HashSet<String>,
     pub clients: BTreeMap<String, Client>,
     pub tokens: HashMap<String, Token>,

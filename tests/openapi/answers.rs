@@ -102,6 +102,27 @@ async fn every_answer_is_what_the_openapi_file_promises() {
     it.call("PUT", ticket, &path, Some(change), 200).await;
     it.get(&format!("{ticket}/comments"), &format!("{path}/comments")).await;
     it.get(&format!("{ticket}/audits"), &format!("{path}/audits")).await;
+    let upload = it.call("POST", "/api/v2/uploads", "/api/v2/uploads?filename=c.txt", None, 201).await;
+    let change = json!({"ticket": {"comment": {"body": "z", "uploads": [upload["upload"]["token"]]}}});
+    it.call("PUT", ticket, &path, Some(change), 200).await;
+    let state = it.sandbox.state();
+    let said = state["tickets"].as_array().unwrap().iter().find(|known| known["id"] == made["ticket"]["id"]);
+    let with_files: Vec<_> = said.unwrap()["comments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|comment| comment["attachments"][0].is_object())
+        .collect();
+    let (first, second) = (with_files[0], with_files[1]);
+    let redact = format!("{ticket}/comments/{{comment_id}}/attachments/{{attachment_id}}/redact");
+    let file = &first["attachments"][0]["id"];
+    it.call("PUT", &redact, &format!("{path}/comments/{}/attachments/{file}/redact", first["id"]), None, 200)
+        .await;
+    let wish = json!({"ticket_id": made["ticket"]["id"],
+        "external_attachment_urls": [second["attachments"][0]["content_url"]]});
+    let redact = "/api/v2/comment_redactions/{ticket_comment_id}";
+    it.call("PUT", redact, &format!("/api/v2/comment_redactions/{}", second["id"]), Some(wish), 200).await;
+    assert_eq!(it.sandbox.state()["attachment_sums"], json!({}), "nothing is left of either");
     let tags = format!("{ticket}/tags");
     it.get(&tags, &format!("{path}/tags")).await;
     for (method, status) in [("POST", 201), ("PUT", 200), ("DELETE", 200)] {

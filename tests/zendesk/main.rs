@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "this is all tests")]
 
 mod account;
+mod attachments;
 mod authors;
 mod changes;
 mod closed;

@@ -173,7 +173,9 @@ fn a_disk_that_is_nearly_full_stops_what_runs_and_begins_nothing_until_there_is_
     let step = told.act(9, &caller_hangs_up());
     assert!(step.effects.iter().any(|effect| short(effect).ends_with("keep")), "{step:?}");
     let keeps = |work: &&Work| matches!(work.task, Task::KeepRecording(_));
-    let Some(Work { task: Task::KeepRecording(sought), .. }) = told.owed.values().find(keeps) else { panic!() };
+    let Some(Work { task: Task::KeepRecording(sought), .. }) = told.owed.values().find(keeps) else {
+        panic!()
+    };
     assert_eq!(sought.files, [FILE.to_owned(), further]);
 
     let told = tell(

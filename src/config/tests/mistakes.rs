@@ -245,7 +245,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         "play an announcement on the PBX, then write consent = \"announced\" in [recording]",
     ),
     ("record = false", "priority = \"highest\"", "21:12: group.priority", "\"urgent\""),
-    ("[journal]", "[recording]\nconsent = \"yes\"\n[journal]", "29:11: recording.consent", "write \"announced\""),
+    (
+        "[journal]",
+        "[recording]\nconsent = \"yes\"\n[journal]",
+        "29:11: recording.consent",
+        "write \"announced\"",
+    ),
     (
         "[journal]",
         "[recording]\nfile = \"/monitor/{caller_number}.wav\"\n[journal]",

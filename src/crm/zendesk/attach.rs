@@ -88,7 +88,8 @@ pub(super) async fn attach(
                 return Err(Undone::Refused(answer.reason()));
             }
             let closed = answer.read::<OneTicket>()?.ticket;
-            let change = TicketChange { comment: Some(comment.to_owned()), author, ..TicketChange::default() };
+            let change =
+                TicketChange { comment: Some(comment.to_owned()), author, ..TicketChange::default() };
             let with = follow_up::With { public: attachment.public, uploads: &uploads };
             let made = follow_up::instead(errand, work, &closed, &change, &with, attempt, resolve).await?;
             Ok(Delivered { event: Event::RecordingAttached, note: made.note })

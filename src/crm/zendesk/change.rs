@@ -10,8 +10,8 @@ use serde_json::json;
 use super::Undone;
 use super::create::{OneTicket, TicketRecord};
 use super::errand::{Ask, Errand};
-use super::parts::{Parts, Put};
 use super::follow_up::With;
+use super::parts::{Parts, Put};
 use super::{Failure, follow_up, form, newcomer, talk, values};
 use crate::call::{Event, PersonId, Requester, TicketChange, TicketId, Work};
 use crate::crm::Resolve;
@@ -50,7 +50,8 @@ pub(super) async fn change(
     if change.requester.is_some() || change.solve || !tags.is_empty() {
         let found = read(errand, ticket).await?;
         if found.is_closed() {
-            return follow_up::instead(errand, work, &found, change, &With::default(), attempt, resolve).await;
+            return follow_up::instead(errand, work, &found, change, &With::default(), attempt, resolve)
+                .await;
         }
         stands = Some(found);
     }

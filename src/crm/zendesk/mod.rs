@@ -50,8 +50,8 @@ use crate::clock::{self, Clock};
 pub use crate::crm::http::LineError;
 use crate::crm::http::{self, Patience};
 use crate::crm::{
-    Attachment, Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, ReadNumbers, Resolve,
-    Roster,
+    Attachment, Counters, CrmError, FieldCheck, FieldProblem, Login, PeoplePage, PersonRecord, ReadNumbers,
+    Resolve, Roster,
 };
 use crate::delivery::{Attempt, Delivered, DeliveryError};
 

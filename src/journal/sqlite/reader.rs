@@ -6,7 +6,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::super::{CallRow, JournalError, KeptRow, OwedRow, OwedWork, Recovered, Story, Unreadable, WorkStanding};
+use super::super::{
+    CallRow, JournalError, KeptRow, OwedRow, OwedWork, Recovered, Story, Unreadable, WorkStanding,
+};
 use super::{refusal, time, wave};
 use crate::call::{Call, CallId, SNAPSHOT_VERSION, StoryLine, Task, TicketId, Work};
 
@@ -111,7 +113,7 @@ impl Reader {
     pub(in crate::journal) async fn kept(&self) -> Result<Vec<KeptRow>, JournalError> {
         self.look(async |connection| {
             let text = "SELECT id, version, state FROM call INDEXED BY call_kept
-                WHERE json_array_length(state, '$.recorded.kept') > 0 ORDER BY nr";
+                WHERE kept = 1 ORDER BY nr";
             let calls: Vec<(String, u32, String)> = sqlx::query_as(text).fetch_all(connection).await?;
             // What cannot be read was told at the start.
             let calls = calls.into_iter().filter_map(|(_, version, state)| read_call(version, &state).ok());

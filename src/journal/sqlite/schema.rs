@@ -10,7 +10,8 @@ pub(super) const APPLICATION: i64 = 0x7269_6e67;
 ///
 /// Times are nanoseconds since 1970 (UTC). `standing` of work: 0 owed, 1 refused, 2 done, 3 withdrawn.
 /// The partial indexes hold only what is open or unfinished, so that a start reads nothing else.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE call (
         nr INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -55,9 +56,12 @@ const STEPS: &[&str] = &["
         key TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
-", "
-    CREATE INDEX call_kept ON call (nr) WHERE json_array_length(state, '$.recorded.kept') > 0;
-"];
+",
+    "
+    ALTER TABLE call ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX call_kept ON call (nr) WHERE kept = 1;
+",
+];
 
 /// The form that this version writes.
 pub(super) const FORM: i64 = STEPS.len() as i64;

@@ -23,14 +23,15 @@ pub(super) const WORK_VERSION: u32 = 1;
 pub(super) const PREPARE: &str = "
 CREATE TEMP VIEW wave (calls, story, owe, settle, postpone) AS SELECT NULL, NULL, NULL, NULL, NULL;
 CREATE TEMP TRIGGER write_wave INSTEAD OF INSERT ON wave BEGIN
-INSERT INTO call (id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket, version, state)
+INSERT INTO call (id, open, started, ended, direction, watched_group, caller, answered_by, outcome, ticket, version, state,
+        kept)
     SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
-           value->>9, value->>10, value->>11
+           value->>9, value->>10, value->>11, value->>12
     FROM json_each(NEW.calls) WHERE true
     ON CONFLICT (id) DO UPDATE SET open = excluded.open, started = excluded.started, ended = excluded.ended,
         direction = excluded.direction, watched_group = excluded.watched_group, caller = excluded.caller,
         answered_by = excluded.answered_by, outcome = excluded.outcome, ticket = excluded.ticket,
-        version = excluded.version, state = excluded.state;
+        version = excluded.version, state = excluded.state, kept = excluded.kept;
 INSERT INTO story (call, nr, at, what, why)
     SELECT value->>0, coalesce((SELECT max(nr) FROM story WHERE call = value->>0), 0) + 1 + key,
            value->>1, value->>2, value->>3
@@ -147,6 +148,7 @@ fn call_row(call: &str, snapshot: &Snapshot) -> Value {
         snapshot.ticket.map(|ticket| ticket.0.cast_signed()),
         snapshot.version,
         snapshot.state,
+        i64::from(snapshot.kept),
     ])
 }
 
