@@ -98,7 +98,7 @@ async fn attach(
     };
     let mut comment = attachment.comment.clone();
     for note in &prepared.notes {
-        comment.push_str("\n");
+        comment.push('\n');
         comment.push_str(note);
     }
     let files: Vec<_> = prepared

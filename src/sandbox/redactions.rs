@@ -50,8 +50,8 @@ pub(super) fn comment(world: &mut World, visit: &Visit<'_>) -> Outcome {
         return Err(lang.not_found());
     }
     redact(world, ticket, comment, |known| urls.contains(&known["content_url"]));
-    let comments = world.tickets.get(&ticket).into_iter().flat_map(|ticket| &ticket.comments);
-    let now = comments.filter(|known| known["id"].as_u64() == Some(comment)).cloned().next();
+    let mut comments = world.tickets.get(&ticket).into_iter().flat_map(|ticket| &ticket.comments);
+    let now = comments.find(|known| known["id"].as_u64() == Some(comment)).cloned();
     Ok(Answer::json(200, json!({"comment": now})))
 }
 

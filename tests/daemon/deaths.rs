@@ -84,8 +84,9 @@ impl Process {
         let settled = async {
             loop {
                 let status: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
-                let calls = &status["calls"];
-                if calls["up"] == 0 && calls["ended"] == 0 && status["crm"]["owed"] == 0 {
+                let (calls, recordings) = (&status["calls"], &status["recordings"]);
+                let owed = [&status["crm"]["owed"], &recordings["waited_for"], &recordings["to_attach"]];
+                if calls["up"] == 0 && calls["ended"] == 0 && owed.into_iter().all(|owed| *owed == 0) {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -113,12 +114,18 @@ struct Life {
     number: Option<&'static str>,
     /// An agent gives the ticket to this person as soon as it stands.
     given_to: Option<&'static str>,
+    /// The call is recorded.
+    recorded: bool,
 }
 
 impl Life {
     async fn house(&self) -> House {
         let mut house = House::new().await;
         house.callers = self.callers;
+        if self.recorded {
+            house.group = "record = true";
+            house.recording = Some("");
+        }
         if self.given_to.is_some() {
             // The agent is quicker than that.
             house.wrap_up = "2s";
@@ -198,6 +205,14 @@ fn writes(house: &House) -> Vec<String> {
     all.filter(|line| line.starts_with("PUT /users/") || line.ends_with("/identities")).collect()
 }
 
+/// Files in comments.
+fn files(house: &House) -> usize {
+    let state = house.sandbox.state();
+    let comments =
+        state["tickets"].as_array().unwrap().iter().flat_map(|ticket| ticket["comments"].as_array().unwrap());
+    comments.map(|comment| comment["attachments"].as_array().map_or(0, Vec::len)).sum()
+}
+
 async fn survives(life: Life) {
     let house = life.house().await;
     let commits = commits_of(&house, &life).await;
@@ -218,6 +233,11 @@ async fn survives(life: Life) {
         let tickets = house.tickets();
         // To find it written costs another look, but no other write.
         assert_eq!(writes(&house), written, "killed at commit {at}");
+        assert_eq!(files(&house), if life.recorded { 1 } else { 0 }, "killed at commit {at}");
+        assert!(
+            house.board.recordings() <= 1,
+            "killed at commit {at}: a second recording would write over the first"
+        );
         if let Some(person) = life.given_to {
             assert_eq!(house.user(person)["phone"], *life.number.unwrap(), "killed at commit {at}");
         }
@@ -248,7 +268,7 @@ async fn killed_at_any_commit_a_known_callers_ticket_stands_once() {
 #[tokio::test]
 async fn killed_at_any_commit_a_new_callers_ticket_and_user_stand_once() {
     let callers = "unknown = \"new_user\"";
-    survives(Life { capture: QUEUE, callers, number: Some("+493055512397"), given_to: None }).await;
+    survives(Life { capture: QUEUE, callers, number: Some("+493055512397"), ..Life::default() }).await;
 }
 
 #[tokio::test]
@@ -259,5 +279,10 @@ async fn killed_at_any_commit_a_transferred_ticket_ends_at_the_right_agent() {
 #[tokio::test]
 async fn killed_at_any_commit_an_unknown_number_is_written_once_to_the_person_whom_the_agent_chose() {
     let (number, given_to) = (Some("+493055512397"), Some("Nadja Ohne"));
-    survives(Life { capture: QUEUE, callers: "", number, given_to }).await;
+    survives(Life { capture: QUEUE, number, given_to, ..Life::default() }).await;
+}
+
+#[tokio::test]
+async fn killed_at_any_commit_a_recording_is_begun_once_and_attached_once() {
+    survives(Life { capture: "ast22/f-blind-transfer", recorded: true, ..Life::default() }).await;
 }

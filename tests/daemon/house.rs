@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use ringdesk::clock::Clock;
 use ringdesk::config::{Config, Environment, Secrets};
+use ringdesk::dispatch::Load;
 use ringdesk::run::{Daemon, Hooks};
 use ringdesk::sandbox::{Options, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
-pub use crate::switchboard::{Switchboard, Tape};
+pub use crate::switchboard::{SOUND, Switchboard, Tape, wav};
 
 pub const ANNA: &str = "anna.weber@example.com";
 pub const BERND: &str = "bernd.lange@example.com";
@@ -42,6 +44,10 @@ pub struct House {
     pub ticket: &'static str,
     /// More tables.
     pub tables: &'static str,
+    /// More keys of the groups that are queues.
+    pub group: &'static str,
+    /// More keys of `[recording]`; `None`: there is no such table. The PBX's recordings are in `monitor` of the folder.
+    pub recording: Option<&'static str>,
 }
 
 impl House {
@@ -62,7 +68,14 @@ impl House {
             phone_fields: r#"["phone", "user_fields.phone_2", "user_fields.mobile", "identity"]"#,
             ticket: "",
             tables: "",
+            group: "",
+            recording: None,
         }
+    }
+
+    /// Where the PBX puts its recordings.
+    pub fn monitor(&self) -> PathBuf {
+        self.folder.path().join("monitor")
     }
 
     pub fn journal(&self) -> PathBuf {
@@ -114,11 +127,20 @@ listen = "127.0.0.1:0"
         );
         let wrap_up = self.wrap_up;
         for queue in ["support", "hotline", "helpdesk"] {
-            text.push_str(&format!("[[group]]\nqueue = \"{queue}\"\nwrap_up = \"{wrap_up}\"\n"));
+            let group = self.group;
+            text.push_str(&format!("[[group]]\nqueue = \"{queue}\"\nwrap_up = \"{wrap_up}\"\n{group}\n"));
         }
         text.push_str(&format!(
             "[[group]]\nextension = \"610\"\nname = \"sales\"\nwrap_up = \"{wrap_up}\"\n"
         ));
+        if let Some(keys) = self.recording {
+            let monitor = self.monitor().display().to_string();
+            let keys = keys.replace("MONITOR", &monitor);
+            text.push_str(&format!("[recording]\nconsent = \"announced\"\nmin_free_mb = 1\n{keys}\n"));
+            if !keys.contains("file =") {
+                text.push_str(&format!("file = \"{monitor}/{{call_id}}.wav\"\n"));
+            }
+        }
         for (extension, email) in PHONES {
             text.push_str(&format!("[[agent]]\nextension = \"{extension}\"\nemail = \"{email}\"\n"));
         }
@@ -167,7 +189,10 @@ listen = "127.0.0.1:0"
         self.settled(daemon, count).await;
         until("the end of all calls", || {
             let calls = daemon.status().desk.borrow().clone();
-            calls.up + calls.ended == 0 && daemon.status().load.borrow().owed == 0
+            let of = |load: &watch::Receiver<Load>| load.borrow().owed;
+            let status = daemon.status();
+            let owed = of(&status.load) + of(&status.keeping) + of(&status.uploads);
+            calls.up + calls.ended == 0 && owed == 0
         })
         .await;
         self.tickets()

@@ -16,5 +16,6 @@ mod house;
 mod missed;
 mod outages;
 mod process;
+mod recorded;
 mod requests;
 mod switchboard;

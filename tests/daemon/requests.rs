@@ -154,6 +154,50 @@ async fn missed(rows: &mut Vec<Row>) {
     daemon.stop().await;
 }
 
+/// The same with files: what is uploaded follows when the call is over.
+async fn recorded(rows: &mut Vec<Row>) {
+    for (call, callers, caller) in [
+        ("known caller, recorded", "", PETRAS),
+        ("unknown caller, new user, recorded", "unknown = \"new_user\"", UNKNOWN),
+    ] {
+        let mut house = House::new().await;
+        house.callers = callers;
+        (house.group, house.recording) = ("record = true", Some(""));
+        let daemon = house.daemon().await;
+        let requests = cost_in_order(&house, &daemon, &tape(QUEUE, caller)).await;
+        rows.push(Row { call, requests });
+        daemon.stop().await;
+    }
+    let mut house = House::new().await;
+    house.ticket = MISSED;
+    house.tables = COUNTER;
+    house.zendesk = "default_agent = \"ringdesk@example.com\"";
+    house.recording = Some("voicemail = true\npath_map = [\"/tmp/rg22/spool/voicemail=MONITOR\"]");
+    let inbox = house.monitor().join("groups/607/INBOX");
+    std::fs::create_dir_all(&inbox).unwrap();
+    let daemon = house.daemon().await;
+    let written = async {
+        until("the call", || daemon.status().desk.borrow().up == 1).await;
+        std::fs::write(inbox.join("msg0000.wav"), wav(&SOUND, 16_000)).unwrap();
+    };
+    let play = tape(VOICEMAIL, PETRAS);
+    let (requests, ()) = tokio::join!(cost_in_order(&house, &daemon, &play), written);
+    rows.push(Row { call: "known caller, message in the mailbox with its audio", requests });
+    daemon.stop().await;
+}
+
+/// As [`cost`]; what makes the ticket ends with the first request that opens or makes it, because files are quick here.
+async fn cost_in_order(house: &House, daemon: &Daemon, tape: &Tape) -> [Vec<String>; 2] {
+    let before = house.requests_so_far();
+    house.board.play(tape).await;
+    house.over(daemon, 1).await;
+    house.clean();
+    let mut all = house.requests(before);
+    let made = |line: &String| line.starts_with("POST /") && line.ends_with("/tickets");
+    let after = all.split_off(all.iter().position(made).unwrap() + 1);
+    [all, after]
+}
+
 async fn fields(rows: &mut Vec<Row>) {
     let mut house = House::new().await;
     house.tables = FIELDS;
@@ -184,6 +228,7 @@ async fn the_table_of_requests_per_call_is_as_counted() {
     answered(&mut rows).await;
     new_users(&mut rows).await;
     missed(&mut rows).await;
+    recorded(&mut rows).await;
     fields(&mut rows).await;
     longest(&mut rows).await;
     let counted = table(&rows);

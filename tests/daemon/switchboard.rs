@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -100,6 +100,10 @@ struct State {
     cut: CancellationToken,
     refuses: bool,
     presentation: String,
+    /// The files of channels that are being recorded, by Uniqueid.
+    recorded: BTreeMap<String, PathBuf>,
+    /// How often a recording was begun.
+    begun: usize,
 }
 
 /// The PBX.
@@ -149,6 +153,11 @@ impl Switchboard {
     /// How often somebody logged in.
     pub fn logins(&self) -> usize {
         self.logins.load(Relaxed)
+    }
+
+    /// How often a recording was begun.
+    pub fn recordings(&self) -> usize {
+        self.state.lock().unwrap().begun
     }
 
     /// What `Getvar CALLERID(num-pres)` says.
@@ -221,6 +230,29 @@ impl Switchboard {
                 answer(&id, "Message: Authentication accepted\r\n")
                     + "Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"
             }
+            "ListCommands" => answer(&id, "MixMonitor: x\r\nStopMixMonitor: x\r\nHangup: x\r\n"),
+            "MixMonitor" if state.channels.contains_key(&action["Channel"]) => {
+                let file = PathBuf::from(&action["File"]);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                // As Asterisk: the lengths are written at the end.
+                std::fs::write(&file, wav(&SOUND, 0)).unwrap();
+                state.begun += 1;
+                let channel = action["Channel"].clone();
+                let known = state.channels.get_mut(&channel).unwrap();
+                known.insert("MIXMONITOR_FILENAME".to_owned(), action["File"].clone());
+                known.insert("RINGDESK_RECORDING".to_owned(), "0x1".to_owned());
+                state.recorded.insert(channel, file);
+                answer(&id, "Message: Success\r\nMixMonitorID: 0x1\r\n")
+            }
+            "StopMixMonitor" => {
+                state.finish(&action["Channel"]);
+                answer(&id, "")
+            }
+            "Getvar" if action["Variable"].starts_with("MIXMONITOR(") => {
+                let file = state.recorded.get(&action["Channel"]).map(|file| file.display().to_string());
+                let value = file.unwrap_or_default();
+                answer(&id, &format!("Variable: {}\r\nValue: {value}\r\n", action["Variable"]))
+            }
             "Getvar" if !action["Variable"].starts_with("CALLERID") => {
                 answer(&id, &format!("Variable: {}\r\nValue: \r\n", action["Variable"]))
             }
@@ -280,7 +312,13 @@ fn headers(channel: &BTreeMap<String, String>, names: &[&str]) -> String {
 
 fn status(channel: &BTreeMap<String, String>) -> String {
     let bridge = channel.get("BridgeUniqueid").map_or("", String::as_str);
-    headers(channel, &BOTH) + &headers(channel, &["DNID"]) + &format!("BridgeID: {bridge}\r\n")
+    let variables = ["MIXMONITOR_FILENAME", "RINGDESK_RECORDING"]
+        .iter()
+        .filter_map(|name| Some(format!("Variable: {name}={}\r\n", channel.get(*name)?)));
+    headers(channel, &BOTH)
+        + &headers(channel, &["DNID"])
+        + &format!("BridgeID: {bridge}\r\n")
+        + &variables.collect::<String>()
 }
 
 fn shown(channel: &BTreeMap<String, String>) -> String {
@@ -290,13 +328,45 @@ fn shown(channel: &BTreeMap<String, String>) -> String {
         + &format!("BridgeId: {bridge}\r\n")
 }
 
+/// A second of a tone.
+pub static SOUND: [u8; 16_000] = {
+    let mut sound = [0; 16_000];
+    let mut at = 0;
+    while at < sound.len() {
+        sound[at] = (at % 251) as u8;
+        at += 1;
+    }
+    sound
+};
+
+/// A file as Asterisk writes it: 8 kHz, 16 bits; the header tells so many bytes.
+pub fn wav(sound: &[u8], told: u32) -> Vec<u8> {
+    let mut file = b"RIFF".to_vec();
+    file.extend((told + 36).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend(8_000_u32.to_le_bytes());
+    file.extend(16_000_u32.to_le_bytes());
+    file.extend(b"\x02\0\x10\0data");
+    file.extend(told.to_le_bytes());
+    file.extend(sound);
+    file
+}
+
 impl State {
+    /// The recording of a channel ends: its header is written.
+    fn finish(&mut self, channel: &str) {
+        if let Some(file) = self.recorded.remove(channel) {
+            std::fs::write(file, wav(&SOUND, 16_000)).unwrap();
+        }
+    }
+
     fn remember(&mut self, message: &str) {
         let headers: BTreeMap<&str, &str> =
             message.split("\r\n").filter_map(|line| line.split_once(": ")).collect();
         let Some(event) = headers.get("Event").copied() else { return };
         let Some(id) = headers.get("Uniqueid").copied() else { return };
         if event == "Hangup" {
+            self.finish(id);
             self.channels.remove(id);
             return;
         }
