@@ -77,6 +77,19 @@ impl Account {
         ticket["comments"].as_array().unwrap().len()
     }
 
+    /// The files in a ticket: the text of the comment that carries each, and its SHA-256.
+    pub fn files(&self, id: u64) -> Vec<(String, String)> {
+        let ticket = self.list("tickets").iter().find(|ticket| ticket["id"] == id).unwrap();
+        let mut found = Vec::new();
+        for comment in ticket["comments"].as_array().unwrap() {
+            for file in comment["attachments"].as_array().into_iter().flatten() {
+                let sum = &self.0["attachment_sums"][file["id"].to_string()]["sha256"];
+                found.push((comment["body"].as_str().unwrap().to_owned(), sum.as_str().unwrap().to_owned()));
+            }
+        }
+        found
+    }
+
     /// Requests of the API from the `skip`th on, the token endpoint left out.
     pub fn requests(&self, skip: usize) -> Vec<String> {
         let lines = self.list("requests").iter().skip(skip).map(|request| {

@@ -88,7 +88,14 @@ impl Daemon {
     pub async fn rests(&self) {
         becomes("the daemon has nothing left to do", async || {
             let status = self.status().await;
-            let busy = [&status["calls"]["up"], &status["calls"]["ended"], &status["crm"]["owed"]];
+            let recordings = &status["recordings"];
+            let busy = [
+                &status["calls"]["up"],
+                &status["calls"]["ended"],
+                &status["crm"]["owed"],
+                &recordings["waited_for"],
+                &recordings["to_attach"],
+            ];
             if busy.iter().all(|count| **count == 0) { Ok(()) } else { Err(status.to_string()) }
         })
         .await;

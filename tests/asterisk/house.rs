@@ -1,7 +1,7 @@
 //! One house: an Asterisk, the wire, the daemon and the account, and what must be in it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringdesk::sandbox::{Options, Sandbox, Seed, SeedUser};
@@ -25,7 +25,7 @@ const AGENTS: [(&str, &str); 4] =
 pub const DEFAULT_USER: &str = "Unknown caller";
 
 /// What differs between houses.
-pub struct Plan {
+pub struct Plan<'a> {
     /// Asterisk's version.
     pub version: &'static str,
     /// More options of `rig start`.
@@ -36,8 +36,8 @@ pub struct Plan {
     pub unknown: &'static str,
     /// More keys of `[crm.zendesk]`.
     pub zendesk: &'static str,
-    /// The groups and agents of the config.
-    pub config: &'static str,
+    /// The groups and agents of the config; `SPOOL` is the folder of [`House::spool`].
+    pub config: &'a str,
 }
 
 /// A running house. Its parts are ended in the order of the fields.
@@ -48,6 +48,8 @@ pub struct House {
     rig: Rig,
     config: String,
     seen: Vec<Seen>,
+    /// Files that must be in tickets in the end.
+    pub files: usize,
     before: Account,
     folder: TempDir,
     name: String,
@@ -67,18 +69,24 @@ enum What {
 
 impl House {
     /// Starts everything and waits until calls are served.
-    pub async fn open(plan: &Plan) -> Self {
+    pub async fn open(plan: &Plan<'_>) -> Self {
         let folder = tempfile::Builder::new().prefix("ringdesk-rig-").tempdir().unwrap();
         let rig = Rig::start(&folder.path().join("pbx"), plan.version, plan.rig);
         let link = Link::to(rig.ami_port()).await;
         let sandbox = Sandbox::start(Options { seed: seed(), ..Options::default() }).await.unwrap();
-        let config = config(plan, &link, &sandbox, folder.path());
+        let spool = rig.folder().join("spool").to_str().unwrap().to_owned();
+        let config = config(plan, &link, &sandbox, folder.path()).replace("SPOOL", &spool);
         let daemon = Daemon::start(folder.path(), &config).await;
         let before = Account::new(sandbox.state());
         let default_users = before.people().iter().filter(|(name, _)| name == DEFAULT_USER).count();
         assert_eq!(default_users, 1, "the default user was missing and is made at the start");
         let name = format!("Asterisk {} {:?}", plan.version, plan.rig);
-        Self { daemon, link, sandbox, rig, config, seen: Vec::new(), before, folder, name }
+        Self { daemon, link, sandbox, rig, config, seen: Vec::new(), files: 0, before, folder, name }
+    }
+
+    /// Where the exchange puts recordings and messages.
+    pub fn spool(&self) -> PathBuf {
+        self.rig.folder().join("spool")
     }
 
     /// Starts the daemon again after its end.
@@ -234,7 +242,8 @@ impl House {
             What::Ticket { ticket, .. } => Some(ticket),
             _ => None,
         });
-        let [mut count, mut pops, uploads] = self.before.counts();
+        let [mut count, mut pops, mut uploads] = self.before.counts();
+        uploads += self.files;
         tickets.for_each(|ticket| (count, pops) = (count + 1, pops + ticket.opened_at.len()));
         assert_eq!(account.counts(), [count, pops, uploads], "tickets, screen pops and uploads in all");
         assert_eq!(account.people(), people(&self.before, new));
@@ -362,7 +371,7 @@ fn seed() -> Seed {
     seed
 }
 
-fn config(plan: &Plan, link: &Link, sandbox: &Sandbox, folder: &Path) -> String {
+fn config(plan: &Plan<'_>, link: &Link, sandbox: &Sandbox, folder: &Path) -> String {
     format!(
         r#"
 [log]

@@ -12,9 +12,13 @@ mod after;
 mod daemon;
 mod house;
 mod http;
+mod kept;
 mod link;
 mod recorded;
 mod rig;
+#[path = "../archive/samba.rs"]
+#[allow(dead_code, reason = "what only the archive's own tests need")]
+mod samba;
 mod sound;
 
 use std::time::Duration;
