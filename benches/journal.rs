@@ -101,7 +101,7 @@ impl Calls {
         let numbers = Arc::new(rules::normaliser(&config).unwrap());
         let ami = house::ami(&config);
         let translate = Translate::new(ami.name.clone(), rules::channel_rules(&config, ami), false);
-        let rules = rules::rules(&config, &numbers, None);
+        let rules = rules::rules(&config, &numbers, None, true);
         Self { template: Template::filtered(QUEUE_CALL), translate, rules, next: 0 }
     }
 

@@ -69,8 +69,8 @@ impl Kept for KeptRecordings {
     }
 }
 
-/// 64 hexadecimal digits.
-fn sum(digits: &str) -> Option<Sum> {
+/// The sum in 64 hexadecimal digits.
+pub fn sum(digits: &str) -> Option<Sum> {
     let mut sum = Sum::default();
     if digits.len() != 2 * sum.len() || !digits.is_ascii() {
         return None;

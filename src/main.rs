@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run::execute(&args, &environment),
         Command::Replay(args) => cli::replay::execute(&args, &environment),
         Command::Calls(args) => cli::calls::execute(&args, &environment),
+        Command::Recordings(args) => cli::recordings::execute(&args, &environment),
         Command::Archive(args) => cli::archive::execute(&args, &environment),
         #[cfg(feature = "libsmbclient")]
         Command::ArchiveWorker(args) => cli::archive_worker::execute(&args),

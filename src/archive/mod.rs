@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`schedule`] says when, [`kept`] what, [`names`] and [`plan`] decide what goes where under which
 //! name, [`share`] is the door for places, [`pass`] is one run, [`run`] the task that waits and tries again, [`diary`]
-//! what it writes down about itself, [`probe`] what `ringdesk doctor` tries.
+//! what it writes down about itself, [`probe`] what `ringdesk doctor` tries, [`forget`] what `ringdesk recordings forget`
+//! takes away.
 //!
 //! A run compares and remembers nothing, so it may be cut off at any byte: the next one continues. A copy
 //! gets its name only after it was read back and its hash is right, and a name that is taken is never taken
@@ -12,6 +13,7 @@
 //! Deliberately absent: copying back, and deleting at home.
 
 pub mod diary;
+pub mod forget;
 pub mod kept;
 pub mod names;
 pub mod pass;

@@ -1,5 +1,7 @@
 //! `ringdesk doctor`
 
+mod recordings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +110,7 @@ async fn examine(mut config: Config) -> Exit {
     examine_crm(&crm, &mut findings).await;
     examine_house(&config, &directory, &crm, &mut findings).await;
     examine_fields(&config, &crm, &mut findings).await;
+    recordings::examine(&config, &mut findings).await;
     if let Some(settings) = assembly::archive(&config) {
         examine_archive(&settings, &mut findings).await;
     }
@@ -146,7 +149,7 @@ async fn examine_pbx(
     );
     // Held, so that the driver asks for the right; nothing is ordered.
     let (_orders, orders) = pbx::orders();
-    if config.groups.iter().any(|group| group.record) {
+    if config.records() {
         driver = driver.with_orders(orders);
     }
     lifecycle.spawn(driver.run(lifecycle.clone(), lifecycle.stopping()));
@@ -304,7 +307,8 @@ async fn examine_house(config: &Config, directory: &Directory, crm: &Crm, findin
         }
         if group.record {
             findings.warn(&format!(
-                "group {}: callers must be told of the recording; the announcement is the PBX's task",
+                "group {}: is recorded. You wrote that callers are told (German §201 StGB, GDPR); ringdesk announces \
+                 nothing and cannot see whether the PBX does",
                 group.name
             ));
         }

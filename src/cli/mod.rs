@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod recordings;
 pub mod replay;
 pub mod run;
 pub mod sandbox;
@@ -60,6 +61,7 @@ pub enum Command {
     Demo(demo::Args),
     Sandbox(sandbox::Args),
     Calls(calls::Args),
+    Recordings(recordings::Args),
     Archive(archive::Args),
     #[cfg(feature = "libsmbclient")]
     #[command(hide = true)]
@@ -144,6 +146,9 @@ mod tests {
             "check",
             "check x.toml",
             "doctor --config x.toml",
+            "recordings list --config x.toml",
+            "recordings verify",
+            "recordings forget main/1795292763.0 --config x.toml",
             "replay --config x.toml a.ami",
             "replay --config x.toml --format json a.1.ami a.2.ami",
             "sandbox --listen 127.0.0.1:0",

@@ -113,6 +113,13 @@ impl Daemon {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Any other command with this daemon's config: whether it went well, and what it said.
+    pub fn says(&self, words: &[&str]) -> (bool, String) {
+        let output = ringdesk().args(words).arg("--config").arg(&self.config).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+        (output.status.success(), said.concat())
+    }
+
     /// How the work for a call stands, as `ringdesk calls ID` tells it.
     pub fn work(&self, call: &str) -> Vec<String> {
         let output = ringdesk()

@@ -77,7 +77,9 @@ async fn recordings(version: &'static str) {
     new_daemons_change_nothing(&mut house, &mut sums).await;
     a_message_is_in_its_ticket(&mut house, &mut sums).await;
     house.daemon.rests().await;
-    the_share_has_them_all(&samba.path("calls/team/phone/RecordedCalls"), &sums).await;
+    let share = samba.path("calls/team/phone/RecordedCalls");
+    the_share_has_them_all(&share, &sums).await;
+    one_is_forgotten(&house, &share, sums).await;
     house.close(&[]).await;
 }
 
@@ -206,4 +208,37 @@ async fn the_share_has_them_all(share: &Path, sums: &BTreeSet<String>) {
         assert!(Instant::now() < deadline, "not on the share: {:?}", there.keys());
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// Everywhere, and no other one.
+async fn one_is_forgotten(house: &House, share: &Path, mut sums: BTreeSet<String>) {
+    let all =
+        format!("{} files are as they were recorded, 0 deleted in time, 0 wrong or missing\n", sums.len());
+    assert_eq!(house.daemon.says(&["recordings", "verify"]), (true, all));
+    let (_, listed) = house.daemon.says(&["recordings", "list", "--format", "json"]);
+    let first: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let (call, ticket) = (first["call"].as_str().unwrap(), first["ticket"].as_u64().unwrap());
+    let (well, said) = house.daemon.says(&["recordings", "forget", call]);
+    assert!(well, "{said}");
+    for words in [
+        &format!("1 file(s) are taken out of ticket {ticket}\n"),
+        "1 file(s) are deleted from //127.0.0.1/calls\n",
+        "is deleted here\n",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(sums.remove(first["sha256"].as_str().unwrap()));
+    the_share_has_them_all(share, &sums).await;
+    let state = house.sandbox.state();
+    let left = state["attachment_sums"].as_object().unwrap().values();
+    let left: BTreeSet<String> = left.map(|sum| sum["sha256"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(left, sums);
+    let (well, said) = house.daemon.says(&["recordings", "verify"]);
+    assert!(!well && said.contains(&format!("{call} ")) && said.contains("it is not here"), "{said}");
+    let (well, said) = house.daemon.says(&["recordings", "forget", call]);
+    assert!(
+        well && said.contains("has no file of it any more") && said.contains("0 file(s) are deleted"),
+        "{said}"
+    );
+    assert!(house.daemon.says(&["recordings", "list"]).1.contains("(attached), not here any more"));
 }
