@@ -20,7 +20,8 @@ pub fn pretend(work: &Work) -> Delivered {
         Task::RecordCall(_) => Event::CallRecorded { record: RecordId(0) },
         Task::ShowRecord { .. } => Event::RecordShown,
         Task::KeepRecording(_) => Event::RecordingKept { files: Vec::new() },
-        Task::AttachRecording(_) => Event::RecordingAttached,
+        Task::AttachRecording(_) => Event::RecordingAttached { address: None },
+        Task::CompleteRecord { .. } => Event::RecordCompleted,
         Task::PopScreen { agent, .. } => Event::ScreenPopped { extension: agent.extension.clone() },
     };
     Delivered { event, note: "only observed: nothing was sent".to_owned() }

@@ -71,6 +71,13 @@ fn exits_name_no_entrance_and_not_the_desk() {
 }
 
 #[test]
+fn recordings_are_kept_without_a_word_of_crm_or_journal() {
+    let allowed = ["archive", "call", "causes", "clock", "delivery", "recording"].map(str::to_owned);
+    let named = rooms_named_by("recording");
+    assert!(named.is_subset(&BTreeSet::from(allowed)), "{named:?}");
+}
+
+#[test]
 fn entrances_name_no_exit_and_not_the_desk() {
     names_none_of("pbx", &["crate.crm", "crate.desk", "crate.journal", "crate.phonebook", "crate.directory"]);
 }

@@ -208,6 +208,8 @@ pub enum Event {
     },
     /// The record is shown in its ticket.
     RecordShown,
+    /// The record leads to the recording.
+    RecordCompleted,
     /// The recording is in our keeping.
     RecordingKept {
         /// The files, in order.
@@ -219,7 +221,10 @@ pub enum Event {
         reason: String,
     },
     /// The recording is attached to the ticket.
-    RecordingAttached,
+    RecordingAttached {
+        /// Where the CRM has it, for those who are logged in; never to be shown to anybody.
+        address: Option<String>,
+    },
     /// Owed work was refused for good.
     WorkRefused {
         /// The key of the work.

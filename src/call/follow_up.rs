@@ -27,6 +27,8 @@ pub struct After {
     pub record_id: Option<RecordId>,
     /// That the record is shown in the ticket.
     pub shown: Once,
+    /// That it leads to the recording.
+    pub completed: Once,
     /// What became of it as a missed call.
     pub missed: MissedAs,
     /// The ticket of the earlier call that it went into.
@@ -78,12 +80,12 @@ struct End {
 impl After {
     /// Something is still owed.
     pub(super) fn owes(&self) -> bool {
-        [self.person, self.record, self.shown].into_iter().any(Once::owed)
+        [self.person, self.record, self.shown, self.completed].into_iter().any(Once::owed)
     }
 
     /// Work of this number is done or refused.
     pub(super) fn settled(&mut self, seq: u32) {
-        for once in [&mut self.person, &mut self.record, &mut self.shown] {
+        for once in [&mut self.person, &mut self.record, &mut self.shown, &mut self.completed] {
             once.settled(seq);
         }
     }
@@ -128,6 +130,12 @@ impl Call {
         if let (Some(record), Once::NotYet) = (self.after.record_id, self.after.shown) {
             let title = self.draft(now, rules).0.subject;
             self.after.shown = self.owe(Task::ShowRecord { ticket, record, title }, step);
+        }
+        if let (Some(record), Some(address), Once::NotYet) =
+            (self.after.record_id, &self.recorded.address, self.after.completed)
+        {
+            let task = Task::CompleteRecord { record, address: address.clone() };
+            self.after.completed = self.owe(task, step);
         }
         // A correction of the requester goes before, also one that is still to come.
         let settled = !changes && !self.may_be_corrected();

@@ -43,6 +43,8 @@ pub struct Recorded {
     pub attach: Once,
     /// The sequence number of the work that attached them.
     pub attached_by: Option<u32>,
+    /// Where the CRM has the first of them.
+    pub address: Option<String>,
     /// They are kept, and the ticket that they belong to is not known yet.
     pub awaits_ticket: bool,
 }

@@ -153,7 +153,8 @@ impl Call {
             | Event::RecordShown
             | Event::RecordingKept { .. }
             | Event::RecordingMissing { .. }
-            | Event::RecordingAttached
+            | Event::RecordCompleted
+            | Event::RecordingAttached { .. }
             | Event::TicketUpdated
             | Event::ScreenPopped { .. }
             | Event::WorkRefused { .. } => {}

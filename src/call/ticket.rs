@@ -63,8 +63,10 @@ impl Call {
                 self.recorded.settled(work.seq);
                 self.recording_missing(reason, now, &mut step);
             }
-            (Task::AttachRecording(_), Event::RecordingAttached) => {
+            (Task::CompleteRecord { .. }, Event::RecordCompleted) => self.after.settled(work.seq),
+            (Task::AttachRecording(_), Event::RecordingAttached { address }) => {
                 self.recorded.settled(work.seq);
+                self.recorded.address.clone_from(address);
                 self.recorded.attached_by = Some(work.seq);
                 step.tell(now, "the recording is attached to the ticket", "");
             }

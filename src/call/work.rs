@@ -68,7 +68,10 @@ impl Work {
         match self.task {
             Task::CreateTicket(_) | Task::PopScreen { .. } => Urgency::Live,
             Task::UpdateTicket { .. } => Urgency::Soon,
-            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => Urgency::Later,
+            Task::UpdatePerson(_)
+            | Task::RecordCall(_)
+            | Task::ShowRecord { .. }
+            | Task::CompleteRecord { .. } => Urgency::Later,
             Task::KeepRecording(_) | Task::AttachRecording(_) => Urgency::Background,
         }
     }
@@ -118,6 +121,13 @@ pub enum Task {
     KeepRecording(Box<RecordingSought>),
     /// Attach the recording to the ticket.
     AttachRecording(Box<RecordingAttachment>),
+    /// Let that record lead to the recording.
+    CompleteRecord {
+        /// The record.
+        record: RecordId,
+        /// Where the CRM has the recording.
+        address: String,
+    },
     /// Show that record in its ticket.
     ShowRecord {
         /// The ticket.
@@ -151,7 +161,8 @@ impl Task {
             | Self::PopScreen { .. }
             | Self::UpdatePerson(_)
             | Self::RecordCall(_)
-            | Self::ShowRecord { .. } => Exit::Crm,
+            | Self::ShowRecord { .. }
+            | Self::CompleteRecord { .. } => Exit::Crm,
         }
     }
 
@@ -164,6 +175,7 @@ impl Task {
             Self::UpdatePerson(_) => "update_person",
             Self::RecordCall(_) => "record_call",
             Self::ShowRecord { .. } => "show_record",
+            Self::CompleteRecord { .. } => "complete_record",
             Self::KeepRecording(_) => "keep_recording",
             Self::AttachRecording(_) => "attach_recording",
         }

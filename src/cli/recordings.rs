@@ -159,6 +159,7 @@ fn json_of(row: &KeptRow, file: &KeptRecording, here: bool) -> Value {
 fn verify(rows: &[KeptRow], shelf: &Shelf, config: &Config) -> Exit {
     let keep = SignedDuration::from_hours(24 * i64::from(config.recording.keep_days));
     let (mut right, mut aged, mut wrong) = (0, 0, 0);
+    let forgotten = shelf.forgotten();
     for row in rows {
         for file in &row.files {
             let problem = match shelf.look(&file.name) {
@@ -167,7 +168,10 @@ fn verify(rows: &[KeptRow], shelf: &Shelf, config: &Config) -> Exit {
                     continue;
                 }
                 Ok(Some(_)) => "it is not what was recorded".to_owned(),
-                // As the admin wishes, or by `forget`.
+                Ok(None) if forgotten.contains(&file.sha256) => {
+                    aged += 1;
+                    continue;
+                }
                 Ok(None) if Clock::system().now().duration_since(row.started) > keep => {
                     aged += 1;
                     continue;
@@ -180,7 +184,7 @@ fn verify(rows: &[KeptRow], shelf: &Shelf, config: &Config) -> Exit {
         }
     }
     print(&format!(
-        "{right} files are as they were recorded, {aged} deleted in time, {wrong} wrong or missing\n"
+        "{right} files are as they were recorded, {aged} forgotten or deleted in time, {wrong} wrong or missing\n"
     ));
     if wrong == 0 { Exit::Done } else { Exit::Data }
 }
@@ -217,6 +221,10 @@ async fn forget_everywhere(row: &KeptRow, shelf: &Shelf, config: &Config) -> Exi
             }
         }
         if told.failed {
+            continue;
+        }
+        if let Err(error) = shelf.note_forgotten(&file.sha256) {
+            told.failed(&format!("it cannot be noted that the file is forgotten: {error}"));
             continue;
         }
         match shelf.remove(&file.name) {

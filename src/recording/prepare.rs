@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::encode::{Encoder, Format};
-use super::shelf::Shelf;
+use super::shelf::{PREFIX, Shelf};
 use super::{split, wav};
 use crate::call::KeptRecording;
 use crate::causes;
@@ -81,9 +81,9 @@ impl Sound {
             let folder = match &scratch {
                 Some(folder) => folder.path(),
                 // Beside the shelf and not in /tmp, which may be small or in memory.
-                None => scratch
-                    .insert(tempfile::Builder::new().prefix(".ringdesk-").tempdir_in(shelf.folder())?)
-                    .path(),
+                None => {
+                    scratch.insert(tempfile::Builder::new().prefix(PREFIX).tempdir_in(shelf.folder())?).path()
+                }
             };
             let made = if wished {
                 self.encoded(&own, folder, number, self.format, self.format.usual_rate()).await

@@ -3,9 +3,10 @@
 //! A file gets its name when it is whole on the disk and its hash is known, and a name that is taken is never
 //! taken away; so a repetition after a crash finds what it made before.
 
+use std::collections::HashSet;
 use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -20,9 +21,13 @@ const PIECE: usize = 256 * 1024;
 /// So many different files of one name are no accident.
 const NAMESAKES: usize = 100;
 
-/// Names of files that are not whole begin and end so.
-const PREFIX: &str = ".ringdesk-";
+/// Names of what is under way begin so, …
+pub(super) const PREFIX: &str = ".ringdesk-";
+/// … and those of files that are being copied end so.
 const SUFFIX: &str = ".part";
+
+/// Holds the hashes of what was forgotten, one a line. No names: they may have numbers in them.
+const FORGOTTEN: &str = ".forgotten";
 
 /// The folder of kept recordings.
 #[derive(Clone, Debug)]
@@ -143,6 +148,24 @@ impl Shelf {
         }
     }
 
+    /// Notes that a file was deleted because somebody wanted it forgotten: it is not missing.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn note_forgotten(&self, sha256: &str) -> io::Result<()> {
+        let mut options = File::options();
+        options.create(true).append(true).mode(0o600);
+        let mut file = options.open(self.path(FORGOTTEN))?;
+        writeln!(file, "{sha256}")?;
+        file.sync_all()
+    }
+
+    /// The hashes of files that were forgotten.
+    pub fn forgotten(&self) -> HashSet<String> {
+        let text = std::fs::read_to_string(self.path(FORGOTTEN)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// Deletes a kept file; false when it was gone.
     ///
     /// # Errors
@@ -156,9 +179,9 @@ impl Shelf {
     }
 }
 
-/// Whether a file of this name is not whole, and never will be once its maker is gone.
-pub(super) fn is_part(name: &str) -> bool {
-    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+/// Whether a file or folder of this name is of no use once its maker is gone.
+pub(super) fn is_under_way(name: &str) -> bool {
+    name.starts_with(PREFIX)
 }
 
 /// Each part of a name without its ending as every file system and share takes it, with room for an ending.
@@ -231,6 +254,10 @@ mod tests {
         assert!(shelf.remove(&other.name).unwrap() && !shelf.remove(&other.name).unwrap());
         assert_eq!(shelf.look(&other.name).unwrap(), None);
         assert_eq!(shelf.look(&kept.name).unwrap(), Some((3, kept.sha256)));
+        assert!(shelf.forgotten().is_empty());
+        shelf.note_forgotten("ab").unwrap();
+        shelf.note_forgotten("cd").unwrap();
+        assert_eq!(shelf.forgotten().len(), 2);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::shelf::{Shelf, is_part};
+use super::shelf::{Shelf, is_under_way};
 use crate::archive::names;
 use crate::call::KeptRecording;
 
@@ -32,8 +32,8 @@ pub fn old_files(
     now: SystemTime,
 ) -> io::Result<usize> {
     let mut deleted = 0;
-    let mut folders = vec![(shelf.folder().to_owned(), String::new())];
-    while let Some((folder, prefix)) = folders.pop() {
+    let mut folders = vec![(shelf.folder().to_owned(), String::new(), false)];
+    while let Some((folder, prefix, under_way)) = folders.pop() {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -44,18 +44,24 @@ pub fn old_files(
             let Ok(name) = entry.file_name().into_string() else { continue };
             let Ok(about) = entry.metadata() else { continue };
             if about.is_dir() {
-                folders.push((entry.path(), format!("{prefix}{name}/")));
+                let under_way = under_way || is_under_way(&name);
+                folders.push((entry.path(), format!("{prefix}{name}/"), under_way));
                 continue;
             }
             let age = about.modified().ok().and_then(|modified| now.duration_since(modified).ok());
-            let longest = if is_part(&name) { LEFT_OVER } else { keep };
+            let under_way = under_way || is_under_way(&name);
+            // Other hidden files are no recordings.
+            let longest = if under_way { LEFT_OVER } else { keep };
             let path = format!("{prefix}{name}");
-            if age.is_none_or(|age| age < longest) || needed.contains(&path) {
+            if !under_way && name.starts_with('.')
+                || age.is_none_or(|age| age < longest)
+                || needed.contains(&path)
+            {
                 continue;
             }
             match shelf.remove(&path) {
                 Ok(_) => {
-                    deleted += usize::from(!is_part(&name));
+                    deleted += usize::from(!under_way);
                     tracing::info!(
                         file = names::discreet(&path),
                         "a recording is deleted: it is older than `keep_days`"

@@ -98,7 +98,9 @@ async fn the_files_are_in_one_comment_byte_for_byte() {
         let scene = Scene::new().await;
         let files = files(scene.folder.path(), &[16_044, 300_000]);
         let done = scene.attaches(&files, public).await.unwrap();
-        assert_eq!(done.event, Event::RecordingAttached);
+        assert!(
+            matches!(&done.event, Event::RecordingAttached { address: Some(address) } if address.contains("/attachments/token/"))
+        );
         assert!(done.note.contains("by 3 requests"), "{}", done.note);
         assert_eq!(scene.attached(), [(public, vec!["call-0.wav".to_owned(), "call-1.wav".to_owned()])]);
         let state = scene.sandbox.state();
@@ -146,7 +148,9 @@ async fn a_restart_looks_before_it_uploads_again() {
     let again = client(&scene.sandbox);
     let attempt = Attempt { number: 1, look_first: true };
     let found = again.attached(&scene.work(), &scene.attachment(false), attempt).await.unwrap();
-    assert_eq!(found.unwrap().event, Event::RecordingAttached);
+    let Event::RecordingAttached { address: Some(address) } = found.unwrap().event else { panic!() };
+    let state = scene.sandbox.state();
+    assert_eq!(address, state["uploads"][0]["attachments"][0]["content_url"]);
     let first = Attempt { number: 1, look_first: false };
     let before = scene.sandbox.counters()["requests"].clone();
     assert_eq!(again.attached(&scene.work(), &scene.attachment(false), first).await.unwrap(), None);

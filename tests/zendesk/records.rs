@@ -163,3 +163,27 @@ async fn what_cannot_be_written_says_what_to_do() {
     assert!(matches!(&done.event, Event::WorkRefused { key, .. } if *key == work.key()));
     assert_eq!(zendesk.voice_available(), None, "that calls are refused says nothing about tickets");
 }
+
+#[tokio::test]
+async fn the_record_leads_to_the_recording_and_so_does_its_comment() {
+    let sandbox = sandbox().await;
+    let (zendesk, house) = (with_app(&sandbox, APP), House::default());
+    let ticket = petras_ticket(&zendesk).await;
+    let without = CallRecord { recording: None, ..record(ticket) };
+    let id = written(&zendesk.deliver(&write(without), FIRST, &house).await.unwrap());
+    zendesk.deliver(&show(ticket, id), FIRST, &house).await.unwrap();
+    let address = "https://example.zendesk.com/attachments/token/x/?name=call.wav".to_owned();
+    let complete = work(Task::CompleteRecord { record: id, address: address.clone() });
+    for _ in 0..2 {
+        let done = zendesk.deliver(&complete, FIRST, &house).await.unwrap();
+        assert_eq!(done.event, Event::RecordCompleted);
+        assert!(!done.note.contains("attachments"), "{}", done.note);
+    }
+    assert_eq!(calls(&sandbox)[0]["recording_url"], *address);
+    let comments = voice_comments(&sandbox, ticket);
+    assert_eq!((comments.len(), &comments[0]["data"]["recording_url"]), (1, &json!(address)));
+    clean(&sandbox);
+    let gone = work(Task::CompleteRecord { record: RecordId(1), address });
+    let error = zendesk.deliver(&gone, FIRST, &house).await.unwrap_err();
+    assert!(matches!(error, DeliveryError::Refused { .. }), "{error:?}");
+}

@@ -113,7 +113,8 @@ fn word(work: &Work, requester: Standing, pops_possible: bool) -> Event {
         Task::RecordCall(_) => Event::CallRecorded { record: RecordId(9) },
         Task::ShowRecord { .. } => Event::RecordShown,
         Task::KeepRecording(_) => Event::RecordingKept { files: Vec::new() },
-        Task::AttachRecording(_) => Event::RecordingAttached,
+        Task::AttachRecording(_) => Event::RecordingAttached { address: None },
+        Task::CompleteRecord { .. } => Event::RecordCompleted,
     }
 }
 
@@ -173,7 +174,10 @@ impl Watched {
             Task::UpdateTicket { change, .. } if !change.fields.is_empty() || !change.tags.is_empty() => {
                 "fields"
             }
-            Task::UpdatePerson(_) | Task::RecordCall(_) | Task::ShowRecord { .. } => work.task.name(),
+            Task::UpdatePerson(_)
+            | Task::RecordCall(_)
+            | Task::ShowRecord { .. }
+            | Task::CompleteRecord { .. } => work.task.name(),
             _ => return,
         };
         assert!(self.once.insert(once), "a second time: {work:?}");

@@ -340,7 +340,7 @@ fn the_message_of_a_further_attempt_goes_into_the_earlier_ticket() {
     assert_eq!(board.wishes[2..], ["1.1: 3 change with comment", "1.2: 1 keep"]);
     board.keeps(112, "1.2", 1);
     assert_eq!(board.attached("1.2", 2), TicketId(17));
-    board.does(113, "1.2", 2, &Event::RecordingAttached);
+    board.does(113, "1.2", 2, &Event::RecordingAttached { address: None });
     assert!(!board.book.get(&"main/1.2".parse().unwrap()).unwrap().open());
 }
 

@@ -461,6 +461,9 @@ fn short(effect: &Effect) -> String {
         Effect::Owe(Work { seq, task: Task::KeepRecording(_), .. }) => format!("{seq} keep"),
         Effect::Owe(Work { seq, task: Task::AttachRecording(_), .. }) => format!("{seq} attach"),
         Effect::Owe(Work { seq, task: Task::RecordCall(_), .. }) => format!("{seq} record"),
+        Effect::Owe(Work { seq, task: Task::CompleteRecord { record, address }, .. }) => {
+            format!("{seq} complete {record} by {address}")
+        }
         Effect::Owe(Work { seq, task: Task::ShowRecord { record, .. }, .. }) => {
             format!("{seq} show {record}")
         }

@@ -77,7 +77,7 @@ fn a_recording_begins_at_the_answer_survives_a_transfer_and_is_kept_and_attached
             (7, changed(3), ""),
             (9, caller_hangs_up(), "4 keep; ended answered"),
             (10, kept(4), "5 attach"),
-            (11, Act::Does(5, Event::RecordingAttached), ""),
+            (11, Act::Does(5, Event::RecordingAttached { address: None }), ""),
             (39, Act::Waits, "closed"),
         ]),
     );
@@ -86,6 +86,46 @@ fn a_recording_begins_at_the_answer_survives_a_transfer_and_is_kept_and_attached
     assert_eq!(sought.give_up, at(609));
     let Task::AttachRecording(attachment) = &told.owed[&5].task else { panic!("{:?}", told.owed) };
     assert_eq!((attachment.ticket, attachment.files.len()), (TicketId(35_436), 1));
+}
+
+#[test]
+fn the_record_of_the_call_leads_to_the_recording_when_both_are_there() {
+    for record_first in [true, false] {
+        let rules = Rules { records: true, ..house_that_records(RecordingWay::Start) };
+        let mut told = Told::new(rules);
+        for act in [arrives(MAX), joins("support"), found(7), answers("201"), records(FILE), stands(1)] {
+            told.act(5, &act);
+        }
+        // Owed: 2 keep, 3 the record.
+        told.act(9, &caller_hangs_up());
+        let recorded = |told: &Told| {
+            let is = |work: &&Work| matches!(work.task, Task::RecordCall(_));
+            told.owed.values().find(is).unwrap().seq
+        };
+        let keeps = |told: &Told| {
+            let is = |work: &&Work| matches!(work.task, Task::KeepRecording(_));
+            told.owed.values().find(is).unwrap().seq
+        };
+        let (record, keep) = (recorded(&told), keeps(&told));
+        let written = Act::Does(record, Event::CallRecorded { record: RecordId(17) });
+        let address = Some("https://x/attachments/token/y".to_owned());
+        let attached = |told: &mut Told| {
+            told.act(10, &kept(keep));
+            let is = |work: &&Work| matches!(work.task, Task::AttachRecording(_));
+            let seq = told.owed.values().find(is).unwrap().seq;
+            told.act(11, &Act::Does(seq, Event::RecordingAttached { address: address.clone() }))
+        };
+        let last = if record_first {
+            told.act(10, &written);
+            attached(&mut told)
+        } else {
+            attached(&mut told);
+            told.act(12, &written)
+        };
+        let owed: Vec<String> = last.effects.iter().map(short).collect();
+        let completes = owed.iter().filter(|owed| owed.contains("complete 17 by https://x/attachments"));
+        assert_eq!(completes.count(), 1, "{record_first}: {owed:?}");
+    }
 }
 
 #[test]

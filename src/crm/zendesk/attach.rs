@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::follow_up;
 use super::form;
 use super::parts::{Parts, Put};
-use super::talk;
+use super::talk::{self, AttachmentRecord};
 use crate::call::{Author, Event, RecordingAttachment, TicketChange, Work};
 use crate::crm::{Attachment, Resolve};
 use crate::delivery::{Attempt, Delivered};
@@ -38,6 +38,8 @@ struct Uploaded {
 #[derive(Debug, Deserialize)]
 struct Upload {
     token: String,
+    /// The latest file of the token.
+    attachment: Option<AttachmentRecord>,
 }
 
 /// Owed work: whether the comment with the files is there already.
@@ -47,16 +49,16 @@ pub(super) async fn attached(
     attachment: &RecordingAttachment,
 ) -> Result<Option<Delivered>, Undone> {
     let key = work.key();
-    if talk::is_said(errand, attachment.ticket.0, &key, &attachment.comment).await? {
-        return Ok(Some(done(errand, attachment, Vec::new())));
-    }
-    let follow_up = create::find(errand, &follow_up::external_id(work)).await?;
-    if let Some(follow_up) = follow_up
-        && talk::is_said(errand, follow_up.id, &key, &attachment.comment).await?
+    let mut found = talk::find(errand, attachment.ticket.0, &key, &attachment.comment).await?;
+    if found.is_none()
+        && let Some(follow_up) = create::find(errand, &follow_up::external_id(work)).await?
     {
-        return Ok(Some(done(errand, attachment, Vec::new())));
+        found = talk::find(errand, follow_up.id, &key, &attachment.comment).await?;
     }
-    Ok(None)
+    Ok(found.map(|comment| {
+        let address = comment.attachments.into_iter().find_map(|file| file.content_url);
+        done(errand, attachment, address, Vec::new())
+    }))
 }
 
 /// Owed work: attaches the files.
@@ -69,9 +71,11 @@ pub(super) async fn attach(
     attempt: Attempt,
     resolve: &dyn Resolve,
 ) -> Result<Delivered, Undone> {
-    let mut token = None;
+    let (mut token, mut address) = (None, None);
     for file in files {
-        token = Some(upload(errand, file, token.as_deref()).await?);
+        let uploaded = upload(errand, file, token.as_deref()).await?;
+        address = address.or(uploaded.attachment.and_then(|file| file.content_url));
+        token = Some(uploaded.token);
     }
     let uploads: Vec<String> = token.into_iter().collect();
     // A comment of files alone is refused.
@@ -81,7 +85,7 @@ pub(super) async fn attach(
     parts.comment(comment, attachment.public, form::author(author.as_ref(), resolve), &work.key());
     parts.uploads(&uploads);
     match parts.put(errand, attachment.ticket.0).await? {
-        Put::Made => Ok(done(errand, attachment, parts.notes)),
+        Put::Made => Ok(done(errand, attachment, address, parts.notes)),
         Put::Closed => {
             let answer = errand.ask(&Ask::get("/tickets/{}", &[attachment.ticket.0])).await?;
             if !answer.ok() {
@@ -92,7 +96,7 @@ pub(super) async fn attach(
                 TicketChange { comment: Some(comment.to_owned()), author, ..TicketChange::default() };
             let with = follow_up::With { public: attachment.public, uploads: &uploads };
             let made = follow_up::instead(errand, work, &closed, &change, &with, attempt, resolve).await?;
-            Ok(Delivered { event: Event::RecordingAttached, note: made.note })
+            Ok(Delivered { event: Event::RecordingAttached { address }, note: made.note })
         }
         Put::Gone => Err(Undone::Refused("the ticket is gone".to_owned())),
         Put::Refused(reason) if !uploads.is_empty() && attempt.number < TRIES => {
@@ -102,7 +106,7 @@ pub(super) async fn attach(
     }
 }
 
-async fn upload(errand: &Errand<'_>, file: &Attachment, token: Option<&str>) -> Result<String, Undone> {
+async fn upload(errand: &Errand<'_>, file: &Attachment, token: Option<&str>) -> Result<Upload, Undone> {
     let body = UploadFile {
         path: PathBuf::clone(&file.path),
         bytes: file.bytes,
@@ -115,7 +119,7 @@ async fn upload(errand: &Errand<'_>, file: &Attachment, token: Option<&str>) -> 
     }
     let answer = errand.ask(&ask).await?;
     match answer.status {
-        _ if answer.ok() => Ok(answer.read::<Uploaded>()?.upload.token),
+        _ if answer.ok() => Ok(answer.read::<Uploaded>()?.upload),
         413 => Err(Undone::Refused("Zendesk does not take a file of this size".to_owned())),
         // The token of the files before ended: all are uploaded anew.
         404 if token.is_some() => Err(Failure::away(false, "an upload has ended").into()),
@@ -123,11 +127,16 @@ async fn upload(errand: &Errand<'_>, file: &Attachment, token: Option<&str>) -> 
     }
 }
 
-fn done(errand: &Errand<'_>, attachment: &RecordingAttachment, notes: Vec<String>) -> Delivered {
+fn done(
+    errand: &Errand<'_>,
+    attachment: &RecordingAttachment,
+    address: Option<String>,
+    notes: Vec<String>,
+) -> Delivered {
     let mut note = format!("attached to ticket {} by {}", attachment.ticket, errand.cost());
     for part in notes {
         note.push_str("; ");
         note.push_str(&part);
     }
-    Delivered { event: Event::RecordingAttached, note }
+    Delivered { event: Event::RecordingAttached { address }, note }
 }

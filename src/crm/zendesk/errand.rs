@@ -59,6 +59,10 @@ impl Ask {
         Self::new(Method::PUT, template, ids)
     }
 
+    pub fn patch(template: &'static str, ids: &[u64]) -> Self {
+        Self::new(Method::PATCH, template, ids)
+    }
+
     pub fn delete(template: &'static str, ids: &[u64]) -> Self {
         Self::new(Method::DELETE, template, ids)
     }

@@ -207,6 +207,9 @@ impl Zendesk {
             Task::RecordCall(record) => {
                 ("recording the call", record::record(&errand, &key, record, attempt, resolve).await)
             }
+            Task::CompleteRecord { record, address } => {
+                ("completing the record of the call", record::complete(&errand, &key, *record, address).await)
+            }
             Task::ShowRecord { ticket, record, title } => (
                 "showing the record of the call",
                 record::show(&errand, &key, *ticket, *record, title, attempt).await,

@@ -61,13 +61,24 @@ pub(super) async fn is_said(
     key: &str,
     comment: &str,
 ) -> Result<bool, Undone> {
+    Ok(find(errand, ticket, key, comment).await?.is_some())
+}
+
+/// Our comment, if it is among the latest hundred.
+pub(super) async fn find(
+    errand: &Errand<'_>,
+    ticket: u64,
+    key: &str,
+    comment: &str,
+) -> Result<Option<Marked>, Undone> {
     let ours = squeezed(comment);
-    let said = latest(errand, ticket).await?;
-    Ok(said.iter().any(|comment| match comment.metadata["custom"][MARK].as_str() {
+    let is_ours = |comment: &CommentRecord| match comment.metadata["custom"][MARK].as_str() {
         Some(mark) => mark == key,
         // Written before there were marks, or Zendesk does not show it.
         None => [&comment.body, &comment.plain_body].into_iter().flatten().any(|text| squeezed(text) == ours),
-    }))
+    };
+    let found = latest(errand, ticket).await?.into_iter().find(is_ours);
+    Ok(found.map(|comment| Marked { id: comment.id, attachments: comment.attachments }))
 }
 
 /// The comments with this mark among the latest hundred; none in a ticket that is gone.
