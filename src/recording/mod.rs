@@ -1,7 +1,7 @@
 //! Recordings: found on the PBX's disk, kept in the house's own folder, made ready for the ticket, deleted in time.
 //!
 //! What is sought and when it is attached is decided in [`call`](crate::call); this room only does it. [`keep`] is the
-//! way of a file: [`place`] tells where the PBX's folders are seen from here, [`whole`] whether the file is complete
+//! way of a file: [`place`] tells where the PBX's folders are seen from here, `whole` whether the file is complete
 //! (with [`wav`]), [`shelf`] is our keeping. [`wake`] lets the kernel tell that something changed, [`room`] watches the
 //! disks, [`tidy`] deletes. [`prepare`] makes files ready for the ticket, with [`encode`] and [`split`].
 //!
