@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets what the archive's tests need: smbd and pdbedit, smbclient for the bench, and libsmbclient to build the feature
-# `libsmbclient`. Run again it does nothing.
+# Gets what the tests of recordings and of the archive need: ffmpeg, smbd and pdbedit, smbclient for the bench, and
+# libsmbclient to build the feature `libsmbclient`. Run again it does nothing.
 set -euo pipefail
 
 say() { echo "archive: $*" >&2; }
@@ -11,6 +11,7 @@ as_root() {
 
 packages=()
 need() { command -v "$1" > /dev/null || packages+=("$2"); }
+need ffmpeg ffmpeg
 need smbd samba
 need pdbedit samba
 need smbclient smbclient
