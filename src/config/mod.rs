@@ -218,6 +218,16 @@ fn read_top(mut top: Section<'_>) -> Option<Config> {
     let journal = Journal::read(top.section("journal"));
     let web = Web::read(top.section("web"));
     let archive = Archive::read(top.section("archive"));
+    let keeps = recording.voicemail || groups.iter().any(|group| group.record);
+    if keeps && u64::from(recording.keep_days) * 24 * 3600 > journal.keep.as_secs() {
+        let message = format!(
+            "recordings are kept longer than calls ({} days against {}): `ringdesk recordings` does not know them after \
+             that",
+            recording.keep_days,
+            journal.keep.as_secs() / (24 * 3600)
+        );
+        top.reader.warning(&top.place, "recording.keep_days", message);
+    }
     Some(Config {
         mode,
         log,

@@ -99,7 +99,8 @@ impl Wav {
         let there = file_bytes.saturating_sub(self.data_at);
         // A chunk of odd length has one more byte; other chunks may follow.
         match self.data_bytes {
-            0 if there > 0 => Whole::HeaderShort,
+            // Nothing was said, or its writer has not come to it yet: nobody can know.
+            0 => Whole::HeaderShort,
             said if there < said => Whole::Cut,
             said if there > said + said % 2 && self.format != 1 && self.format != 49 => Whole::Yes,
             said if there > said + said % 2 + TRAILER => Whole::HeaderShort,
@@ -204,7 +205,7 @@ pub(super) mod tests {
             (0, 16_000, Whole::HeaderShort),
             (8_000, 16_000, Whole::HeaderShort),
             (16_000, 8_000, Whole::Cut),
-            (0, 0, Whole::Yes),
+            (0, 0, Whole::HeaderShort),
             (16_000, 16_040, Whole::Yes),
         ] {
             let wav = Wav::read(&mut Cursor::new(header(1, 16_000, 2, told))).unwrap();

@@ -457,6 +457,10 @@ fn what_is_probably_not_meant_is_a_warning() {
     warned(&changed("127.0.0.1:8980", "[::]:8980"), "31:10: web.listen: [::]:8980 can be reached");
     warned(&changed("name = \"sales\"", "name = \"Support\""), "two groups are called");
     warned(
+        &changed("[journal]", "[recording]\nvoicemail = true\nkeep_days = 91\n[journal]"),
+        "recordings are kept longer than calls (91 days against 90)",
+    );
+    warned(
         &changed("[journal]", "[agents]\ncsv_file = \"nowhere.csv\"\n[journal]"),
         "cannot read /etc/ringdesk/nowhere.csv",
     );
