@@ -124,7 +124,8 @@ impl DiaryFile {
         fs::create_dir_all(folder)?;
         // A temporary file is made with 0600.
         let file = tempfile::Builder::new().prefix(".archive").tempfile_in(folder)?;
-        serde_json::to_writer(&file, diary)?;
+        // In one write: the serialiser makes one of each comma.
+        fs::write(&file, serde_json::to_vec(diary)?)?;
         give_to_owner_of(folder, file.path())?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())

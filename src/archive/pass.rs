@@ -1,6 +1,7 @@
 //! One run: compare, copy, check, name, and delete what is too old.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
@@ -8,7 +9,12 @@ use super::diary::Progress;
 use super::kept::KeptFile;
 use super::names::{self, discreet};
 use super::plan::{self, Copy, Listing, Rules, joined};
-use super::share::{Share, ShareError, Source};
+use super::share::place::Place;
+use super::share::{Share, ShareError, Source, keep_buffers};
+
+/// Connections at once for so many files or more. More of them do not help: then the server's disk is busy.
+const LANES: usize = 3;
+const MANY: usize = 8;
 
 /// How often a name that somebody else took in between is tried with the next number.
 const NUMBERS: usize = 100;
@@ -21,6 +27,8 @@ pub struct Pass<'a> {
     pub rules: &'a Rules,
     /// Also read back what is there already, and compare the content.
     pub verify: bool,
+    /// Where further connections are made for many files; `None`: one is enough.
+    pub more: Option<&'a Place>,
     /// The time.
     pub now: Timestamp,
 }
@@ -49,6 +57,53 @@ enum Copied {
     Gone,
     /// Something is wrong with it; why.
     Not(String),
+}
+
+/// What the connections of one run share.
+struct Common<'a, 'o> {
+    copies: std::slice::Iter<'a, Copy>,
+    /// Bytes that fit, where the share tells.
+    room: Option<u64>,
+    outcome: &'o mut Outcome,
+    told: &'o mut (dyn FnMut(Progress) + Send),
+    stopped_by: Option<ShareError>,
+}
+
+fn lock<'m, 'a, 'o>(common: &'m Mutex<Common<'a, 'o>>) -> MutexGuard<'m, Common<'a, 'o>> {
+    common.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a> Common<'a, '_> {
+    /// The next copy, with its room taken; `None` at the end, also where it does not fit.
+    fn next(&mut self, kept: &[KeptFile]) -> Option<&'a Copy> {
+        if self.stopped_by.is_some() {
+            return None;
+        }
+        let copy = self.copies.next()?;
+        let rest = kept[copy.kept].bytes - copy.resume_from;
+        match self.room.map(|room| room.checked_sub(rest)) {
+            Some(None) => {
+                let share = format!("the share ({} MB free)", self.room.unwrap_or(0) / 1_000_000);
+                self.stopped_by = Some(ShareError::Full { share });
+                return None;
+            }
+            Some(left) => self.room = left,
+            None => {}
+        }
+        Some(copy)
+    }
+
+    /// So many bytes of one file are at the share now.
+    fn sent(&mut self, before: &mut u64, now: u64) {
+        let bytes = &mut self.outcome.copied.bytes;
+        *bytes = bytes.saturating_sub(*before) + now;
+        *before = now;
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        (self.told)(self.outcome.copied);
+    }
 }
 
 impl Pass<'_> {
@@ -94,48 +149,86 @@ impl Pass<'_> {
         outcome.copied.of_files = plan.copies.len() as u64;
         outcome.copied.of_bytes = plan.bytes;
         told(outcome.copied);
-        let mut room = share.free().await?;
+        keep_buffers();
+        let room = share.free().await?;
         let mut folders = BTreeSet::new();
         for copy in &plan.copies {
+            make_folders(share, &copy.folder, &mut folders).await?;
+        }
+        let mut more = self.connect_more(plan.copies.len()).await;
+        let (mut second, mut third) = (more.pop(), more.pop());
+        let common = Mutex::new(Common { copies: plan.copies.iter(), room, outcome, told, stopped_by: None });
+        tokio::join!(
+            self.lane(Some(share), &common),
+            self.lane(second.as_mut().map(|share| -> &mut dyn Share { share.as_mut() }), &common),
+            self.lane(third.as_mut().map(|share| -> &mut dyn Share { share.as_mut() }), &common),
+        );
+        let common = common.into_inner().unwrap_or_else(PoisonError::into_inner);
+        common.stopped_by.map_or(Ok(()), Err)
+    }
+
+    /// Further connections, when there are many files: while one waits for the server's disk, another one sends.
+    async fn connect_more(&self, copies: usize) -> Vec<Box<dyn Share>> {
+        let mut more = Vec::new();
+        let Some(place) = self.more.filter(|_| copies >= MANY) else { return more };
+        while more.len() < LANES - 1 {
+            match place.connect().await {
+                Ok(share) => more.push(share),
+                Err(error) => {
+                    // Then they go by fewer.
+                    tracing::debug!(
+                        error = crate::causes::in_one_line(&error),
+                        "no further connection to the share"
+                    );
+                    break;
+                }
+            }
+        }
+        more
+    }
+
+    /// Copies one after the other until there are no more, or somebody met what stops all.
+    async fn lane(&self, share: Option<&mut dyn Share>, common: &Mutex<Common<'_, '_>>) {
+        let Some(share) = share else { return };
+        loop {
+            let next = lock(common).next(self.kept);
+            let Some(copy) = next else { return };
             let file = &self.kept[copy.kept];
             let rest = file.bytes - copy.resume_from;
-            if room.is_some_and(|room| room < rest) {
-                return Err(ShareError::Full {
-                    share: format!("the share ({} MB free)", room.unwrap_or(0) / 1_000_000),
-                });
-            }
-            make_folders(share, &copy.folder, &mut folders).await?;
-            let before = outcome.copied;
-            let progress = &mut outcome.copied;
+            let mut sent = 0;
             let mut so_far = |at: u64| {
-                progress.bytes = before.bytes + at.saturating_sub(copy.resume_from).min(rest);
-                told(*progress);
+                let now = at.saturating_sub(copy.resume_from).min(rest);
+                lock(common).sent(&mut sent, now);
             };
-            match copy_one(share, file, copy, &mut so_far).await {
+            let copied = copy_one(share, file, copy, &mut so_far).await;
+            let mut common = lock(common);
+            match copied {
                 Ok(Copied::Yes) => {
-                    outcome.copied.files += 1;
-                    outcome.copied.bytes = before.bytes + rest;
-                    room = room.map(|room| room.saturating_sub(rest));
+                    common.outcome.copied.files += 1;
+                    common.sent(&mut sent, rest);
                 }
                 Ok(Copied::Gone) => {
-                    outcome.copied.of_files -= 1;
-                    outcome.copied.of_bytes -= rest;
-                    outcome.copied.bytes = before.bytes;
+                    common.sent(&mut sent, 0);
+                    common.outcome.copied.of_files -= 1;
+                    common.outcome.copied.of_bytes -= rest;
+                    common.tell();
                 }
                 Ok(Copied::Not(why)) => {
-                    outcome.copied.bytes = before.bytes;
-                    outcome.problems.push(format!("{}: {why}", discreet(&file.name)));
+                    common.sent(&mut sent, 0);
+                    common.outcome.problems.push(format!("{}: {why}", discreet(&file.name)));
                 }
                 Err(error) if error.is_about_one_file() => {
-                    outcome.copied.bytes = before.bytes;
+                    common.sent(&mut sent, 0);
                     let why = crate::causes::in_one_line(&error);
-                    outcome.problems.push(format!("{}: {why}", discreet(&file.name)));
+                    common.outcome.problems.push(format!("{}: {why}", discreet(&file.name)));
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // What the first one met is told: the others may only see what follows from it.
+                    common.stopped_by.get_or_insert(error);
+                    return;
+                }
             }
-            told(outcome.copied);
         }
-        Ok(())
     }
 
     /// The folders that recordings go to; with `keep_days` all below ours.

@@ -194,7 +194,8 @@ impl<K: Kept> Archive<K> {
         self.state.send_modify(|state| state.running = Some(running));
         let _cleared = Cleared(&self.state);
 
-        let pass = Pass { kept: &kept, rules: &self.settings.rules, verify, now: began };
+        let more = Some(&self.settings.place);
+        let pass = Pass { kept: &kept, rules: &self.settings.rules, verify, more, now: began };
         let (mut written, mut logged) = (crate::clock::instant(), crate::clock::instant());
         let mut told = |progress: Progress| {
             self.state.send_modify(|state| {

@@ -97,7 +97,8 @@ async fn look(config: &Config, settings: &Settings, verify: bool) -> Exit {
             return Exit::Io;
         }
     };
-    let pass = Pass { kept: &kept, rules: &settings.rules, verify, now: Clock::system().now() };
+    let now = Clock::system().now();
+    let pass = Pass { kept: &kept, rules: &settings.rules, verify, more: None, now };
     let plan = async { pass.look(settings.place.connect().await?.as_mut()).await };
     match plan.await {
         Ok(plan) => {

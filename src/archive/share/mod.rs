@@ -18,6 +18,7 @@ use std::error::Error;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub(super) use source::keep_buffers;
 pub use source::{PIECE, Source};
 
 use super::kept::Sum;

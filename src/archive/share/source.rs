@@ -12,6 +12,19 @@ use crate::archive::kept::Sum;
 /// How much is read at once. Small enough for an old machine, large enough that hand-overs do not count.
 pub const PIECE: usize = 512 * 1024;
 
+/// Buffers up to this size are used again without being given back to the kernel in between, in bytes: some pieces on
+/// their way at once.
+const KEPT: usize = 4 * 1024 * 1024;
+
+/// Lets the allocator keep freed buffers of pieces: with fresh pages for each of them a copy takes twice as long.
+///
+/// glibc gives large buffers back at once, and raises the limit for "large" when one is freed (mallopt(3),
+/// `M_MMAP_THRESHOLD`, "dynamic"). Elsewhere this does nothing. The process keeps up to twice that size.
+pub(in crate::archive) fn keep_buffers() {
+    let mut buffer: Vec<u8> = Vec::with_capacity(KEPT);
+    std::hint::black_box(buffer.as_mut_ptr());
+}
+
 /// A recording that is being read.
 #[derive(Debug)]
 pub struct Source {
