@@ -78,6 +78,39 @@ async fn smbd_killed_in_mid_copy_is_told_and_the_next_run_continues() {
 }
 
 #[tokio::test]
+async fn many_files_by_several_connections_survive_the_death_of_smbd() {
+    for client in clients() {
+        let mut samba = Samba::start();
+        let house = House::new();
+        let kept: Vec<(String, Vec<u8>)> = (0..40_usize)
+            .map(|number| (format!("call {number:02}.wav"), noise(900_000 + 1_000 * number)))
+            .collect();
+        for (name, bytes) in &kept {
+            house.keep(name, bytes);
+        }
+        let archive = house.archive(samba.place("calls", client));
+        let mut state = archive.state();
+        let killing = async {
+            let begun =
+                state.wait_for(|state| state.running.as_ref().is_some_and(|run| run.progress.files >= 5));
+            tokio::time::timeout(Duration::from_secs(30), begun).await.expect("it copies").unwrap();
+            samba.kill();
+        };
+        let (ran, ()) = tokio::join!(archive.once(false), killing);
+        let ringdesk::archive::run::Ran::Ended(last, Some(error)) = ran else { panic!("{ran:?}") };
+        assert!(error.may_pass() && last.copied.files >= 5 && last.copied.files < 40, "{client:?}: {last:?}");
+        assert_eq!(last.problems, [""; 0], "{client:?}");
+        samba.rise();
+        let shelf = samba.path("calls/team/phone/RecordedCalls");
+        let there = files(&shelf).into_iter().filter(|(name, _)| !name.starts_with('.')).count() as u64;
+        let rest = house.whole(samba.place("calls", client)).await;
+        assert_eq!((rest.there, rest.copied.files), (there, 40 - there), "{client:?}: none is copied twice");
+        assert_eq!(files(&shelf).into_iter().collect::<Vec<_>>(), kept, "{client:?}");
+        fs::remove_dir_all(samba.path("calls/team")).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_lies_under_the_temporary_name_but_is_not_ours_is_written_anew() {
     let samba = Samba::start();
     for client in clients() {
