@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use super::event::{Direction, EndedBy, Identified, Person, TicketId};
+use super::field::Field;
 use super::missed::MissedAs;
 use super::number::Caller;
 use super::rules::{Rules, UnknownCaller};
 use super::state::{Call, Lookup, Outcome, Phase, Ticket};
-use super::template::{Field, Template};
+use super::template::Template;
 use super::work::{Agent, Requester, TicketDraft};
 
 impl Call {

@@ -9,6 +9,7 @@ mod caller;
 mod draft;
 mod end;
 mod event;
+mod field;
 mod follow_up;
 mod id;
 mod missed;
@@ -28,6 +29,7 @@ pub use book::Book;
 pub use event::{
     DialResult, Direction, EndedBy, Event, Heard, Identified, Person, PersonId, TicketId, TransferKind,
 };
+pub use field::Field;
 pub use follow_up::{After, Once};
 pub use id::{CallId, Extension, IdError, SourceName};
 pub use missed::{Attempt, Joined, MissedAs, Reached};
@@ -42,7 +44,7 @@ pub use state::{
     Call, Lookup, Outcome, Phase, Presentation, SNAPSHOT_VERSION, Step, StoryLine, Ticket, Transfer,
 };
 pub use summary::{Summary, TransferSummary};
-pub use template::{Field, Template, TemplateError};
+pub use template::{Template, TemplateError};
 pub use work::{
     Agent, Effect, Exit, Requester, Standing, Task, TicketChange, TicketDraft, TicketStanding, Urgency, Work,
 };

@@ -41,14 +41,14 @@ const SCHEDULED: Duration = Duration::from_secs(120);
 #[tokio::test(flavor = "multi_thread")]
 async fn with_asterisk_22_recordings_reach_their_tickets_and_the_share() {
     if there("22") {
-        recordings("22").await;
+        tokio::join!(recordings("22"), what_the_exchange_records("22"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_asterisk_16_recordings_reach_their_tickets_and_the_share() {
     if there("16") {
-        recordings("16").await;
+        tokio::join!(recordings("16"), what_the_exchange_records("16"));
     }
 }
 
@@ -81,6 +81,59 @@ async fn recordings(version: &'static str) {
     the_share_has_them_all(&share, &sums).await;
     one_is_forgotten(&house, &share, sums).await;
     house.close(&[]).await;
+}
+
+const BY_PBX: &str = r#"
+[recording]
+consent = "announced"
+by = "pbx"
+path_map = ["/exchange=SPOOL"]
+file = "/exchange/monitor/by-pbx/*-{linked_id}.wav"
+min_free_mb = 10
+format = "mp3"
+delete_source = true
+
+[[group]]
+queue = "support"
+wrap_up = "1s"
+record = true
+"#;
+
+/// Found where the exchange puts it: by the name that it tells (the first account may ask), or by the pattern.
+async fn what_the_exchange_records(version: &'static str) {
+    for username in ["ringdesk-recording", "ringdesk"] {
+        let plan = Plan { version, rig: &[], username, unknown: "default_user", zendesk: "", config: BY_PBX };
+        let mut house = House::open(&plan).await;
+        let truth = house.play_one("recorded-by-pbx", &["--voices"]).await;
+        let ticket = house.expect(&truth, "Petra Sommer", "support", &["202"]).await;
+        becomes("the ticket has its recording", async || match &house.account().files(ticket)[..] {
+            [(comment, _)] if comment.starts_with(COMMENT) => Ok(()),
+            other => Err(format!("{other:?} {}", house.daemon.status().await["recordings"])),
+        })
+        .await;
+        house.files += 1;
+        house.daemon.rests().await;
+        let name = format!("q-support-{}.wav", truth.uniqueid());
+        let source = house.spool().join("monitor/by-pbx").join(name);
+        assert!(Sound::read(&source).unwrap().seconds() > 0.5);
+        let state = house.sandbox.state();
+        assert_eq!(
+            state["uploads"][0]["attachments"][0]["content_type"], "audio/mpeg",
+            "ffmpeg made it smaller"
+        );
+        // What was fetched is deleted there when the journal has it; a start looks at once.
+        house.daemon.stop().await;
+        house.start_again().await;
+        becomes("the exchange's file is deleted", async || match source.exists() {
+            true => Err(String::new()),
+            false => Ok(()),
+        })
+        .await;
+        assert!(
+            house.daemon.says(&["recordings", "verify"]).1.starts_with("1 files are as they were recorded")
+        );
+        house.close(&[]).await;
+    }
 }
 
 fn sum(path: &Path) -> String {

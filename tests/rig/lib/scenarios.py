@@ -55,6 +55,12 @@ async def queue_answered(stage):
 
 
 @scenario
+async def recorded_by_pbx(stage):
+    """Queue 609: the exchange records by itself; 202 answers, the caller hangs up."""
+    await simple(stage, "609", "+493023125111", "Petra Sommer", "202")
+
+
+@scenario
 async def recorded_paused(stage):
     """Queue 608: 202 answers, leaves a part out of the recording (*5, *6); the caller hangs up."""
     call = await stage.call_in("608", **person(stage, "+493023125179", "Karl Karte"))
