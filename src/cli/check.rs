@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::call::RecordingWay;
 use crate::config::{
     Archive, Config, Crm, Environment, Finding, Mode, ReachedBy, Secrets, Share, Source, USUAL_PATH,
     UnknownCaller, WRAP_UP, ZendeskLogin, written,
@@ -85,6 +86,15 @@ fn summary(path: &Path, config: &Config) -> String {
     let listed = format!("{} in this file", config.listed_agents.len());
     line("agents", std::iter::once(listed).chain(more).collect::<Vec<_>>().join(", "));
     line("journal", format!("{}, {} days", config.journal.url, config.journal.keep.as_secs() / 86_400));
+    let recording = &config.recording;
+    if config.records() || recording.voicemail {
+        let by = match recording.by {
+            RecordingWay::Start => "begun by ringdesk",
+            RecordingWay::Find => "found where the PBX puts them",
+        };
+        let attached = if recording.attach { "attached to tickets" } else { "not attached" };
+        line("recorded", format!("{by}, {attached}, kept {} days", recording.keep_days));
+    }
     if let Some(archive) = &config.archive {
         line("archive", archive_line(archive));
     }
@@ -170,6 +180,14 @@ mod tests {
 Next: `ringdesk doctor --config /etc/ringdesk/ringdesk.toml` asks the PBX and Zendesk.
 "
         );
+    }
+
+    #[test]
+    fn what_becomes_of_recordings_is_told() {
+        let text = crate::config::COMMENTED.replace("record = false", "record = true");
+        assert!(check(&text).is_err(), "without consent");
+        let text = check(&text.replace("#consent", "consent")).unwrap();
+        assert!(text.contains("recorded  begun by ringdesk, attached to tickets, kept 30 days\n"), "{text}");
     }
 
     #[test]
