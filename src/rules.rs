@@ -120,6 +120,7 @@ fn keep(recording: &config::Recording, comment: &Template) -> KeepRules {
         name: recording.name.clone(),
         give_up_after: signed(recording.give_up_after),
         attach: recording.attach,
+        shown: recording.attached_name.clone(),
         comment: comment.clone(),
         public: recording.public,
     }

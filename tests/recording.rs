@@ -56,7 +56,7 @@ async fn mp3_and_opus_are_smaller_and_play_as_long() {
         (Format::Mp3, "-y +493023125111_201 ü.mp3", "audio/mpeg"),
         (Format::Opus, "-y +493023125111_201 ü.opus", "audio/ogg"),
     ] {
-        let ready = sound(format).prepare(&shelf, std::slice::from_ref(&kept), 50_000_000).await.unwrap();
+        let ready = sound(format).prepare(&shelf, std::slice::from_ref(&kept), "", 50_000_000).await.unwrap();
         let [file] = &ready.files[..] else { panic!("{ready:?}") };
         assert_eq!((&*file.name, file.kind, ready.notes.len()), (name, kind, 0));
         assert!(file.bytes < kept.bytes / 3, "{} of {}", file.bytes, kept.bytes);
@@ -72,7 +72,7 @@ async fn what_is_too_large_is_made_as_small_as_it_must_be() {
     let (shelf, kept) = kept(&folder, 600);
     for largest in [2_600_000, 1_400_000] {
         let ready =
-            sound(Format::AsItIs).prepare(&shelf, std::slice::from_ref(&kept), largest).await.unwrap();
+            sound(Format::AsItIs).prepare(&shelf, std::slice::from_ref(&kept), "", largest).await.unwrap();
         let [file] = &ready.files[..] else { panic!("{ready:?}") };
         assert!(file.bytes <= largest && file.name.ends_with(".mp3"), "{file:?}");
         assert!(ready.notes[0].contains("made smaller"), "{:?}", ready.notes);
@@ -82,6 +82,6 @@ async fn what_is_too_large_is_made_as_small_as_it_must_be() {
     let source = folder.path().join("noise.wav");
     std::fs::write(&source, "no sound").unwrap();
     let noise = shelf.put(&source, "noise").unwrap();
-    let ready = sound(Format::Mp3).prepare(&shelf, &[noise], 1_000).await.unwrap();
+    let ready = sound(Format::Mp3).prepare(&shelf, &[noise], "", 1_000).await.unwrap();
     assert_eq!((ready.files[0].name.as_str(), ready.files[0].bytes), ("noise.wav", 8));
 }

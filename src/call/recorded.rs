@@ -176,6 +176,7 @@ impl Call {
             let attachment = RecordingAttachment {
                 ticket,
                 files: self.recorded.kept.clone(),
+                name: self.path(&keep.shown, rules).unwrap_or_else(|| "recording".to_owned()),
                 comment: self.text(&keep.comment, rules).unwrap_or_default(),
                 public: keep.public,
             };

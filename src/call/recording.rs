@@ -63,6 +63,9 @@ pub struct RecordingAttachment {
     pub ticket: TicketId,
     /// The files, in order.
     pub files: Vec<KeptRecording>,
+    /// What they are called there, without the ending; empty: as they are kept.
+    #[serde(default)]
+    pub name: String,
     /// The comment that carries them.
     pub comment: String,
     /// Whether the requester may read it and hear them.

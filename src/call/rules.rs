@@ -114,6 +114,8 @@ pub struct KeepRules {
     pub give_up_after: SignedDuration,
     /// It is attached to the ticket.
     pub attach: bool,
+    /// What it is called there, without the ending. It goes over the wire in an address.
+    pub shown: Template,
     /// The comment that carries it.
     pub comment: Template,
     /// Whether the requester may read the comment and hear it.

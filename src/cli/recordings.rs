@@ -250,8 +250,13 @@ async fn forget_attachment(row: &KeptRow, config: &Config, told: &mut Told) {
         Ok(crm) => crm,
         Err(error) => return told.failed(&causes::in_lines(&error)),
     };
-    let attachment =
-        RecordingAttachment { ticket, files: row.files.clone(), comment: String::new(), public: false };
+    let attachment = RecordingAttachment {
+        ticket,
+        files: row.files.clone(),
+        name: String::new(),
+        comment: String::new(),
+        public: false,
+    };
     let work = Work { call: row.call.clone(), seq, task: Task::AttachRecording(Box::new(attachment)) };
     match crm.redact(ticket, &work).await {
         Ok(0) => told.done(&format!("ticket {ticket} has no file of it any more")),

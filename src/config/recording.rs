@@ -36,6 +36,8 @@ pub struct Recording {
     pub min_free_mb: u32,
     /// They are attached to the ticket.
     pub attach: bool,
+    /// What they are called there, without the ending.
+    pub attached_name: Template,
     /// The requester may read the comment that carries them, and hear them.
     pub public: bool,
     /// That comment.
@@ -74,6 +76,7 @@ const BY_RINGDESK: &str = "/var/spool/asterisk/monitor/ringdesk/{call_id}.wav";
 /// FreePBX's folders; the name ends with the Uniqueid and the ending of the format.
 const BY_PBX: &str = "/var/spool/asterisk/monitor/{year}/{month}/{day}/*-{linked_id}.wav";
 const NAME: &str = "{year}-{month}-{day}_{time}_{caller_number}_{agent_extension|dialled}_{linked_id}";
+const ATTACHED_NAME: &str = "recording_{year}-{month}-{day}_{time}_{agent_extension|dialled}";
 const COMMENT: &str = "Recording of the call with {agent_name|agent_extension}, {duration}";
 const VOICEMAIL_COMMENT: &str = "The message that {caller_number} left";
 
@@ -98,6 +101,7 @@ impl Default for Recording {
             keep_days: 30,
             min_free_mb: 1_000,
             attach: true,
+            attached_name: compiled(ATTACHED_NAME, Field::OF_FILES),
             public: false,
             comment: compiled(COMMENT, Field::OF_FIELDS),
             format: Format::AsItIs,
@@ -147,6 +151,7 @@ impl Recording {
             keep_days: section.whole("keep_days", "days", 1..=36_500).or(default.keep_days),
             min_free_mb: section.whole("min_free_mb", "megabytes", 1..=10_000_000).or(default.min_free_mb),
             attach: section.flag("attach").or(default.attach),
+            attached_name: section.parsed("attached_name", attached_name).or(default.attached_name),
             public: section.flag("public").or(default.public),
             comment: section.verbatim("comment", with(Field::OF_FIELDS)).or(default.comment),
             format: section.one_of("format", &formats).or(default.format),
@@ -210,6 +215,17 @@ fn name(text: &str) -> Result<Template, String> {
     if odd || text.contains('*') {
         return Err(format!(
             "{} is no name of a file: write one without slash at the beginning, leading dots and `*`",
+            shown(text)
+        ));
+    }
+    Ok(made)
+}
+
+fn attached_name(text: &str) -> Result<Template, String> {
+    let made = Template::compile(text, Field::OF_FILES).map_err(|error| error.to_string())?;
+    if text.contains(['/', '*']) || text.starts_with('.') {
+        return Err(format!(
+            "{} is no name of a file: write one without slash, `*` and leading dot",
             shown(text)
         ));
     }

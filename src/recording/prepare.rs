@@ -51,11 +51,17 @@ pub struct Prepared {
 }
 
 impl Sound {
-    /// Makes kept files ready. What cannot be made as wished goes as it is; what does not fit is told.
+    /// Makes kept files ready; `name` is what they are called in the ticket, empty: as they are kept. What cannot be made as wished goes as it is; what does not fit is told.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when none of the files is kept any more; else when the disk fails.
-    pub async fn prepare(&self, shelf: &Shelf, kept: &[KeptRecording], largest: u64) -> io::Result<Prepared> {
+    pub async fn prepare(
+        &self,
+        shelf: &Shelf,
+        kept: &[KeptRecording],
+        name: &str,
+        largest: u64,
+    ) -> io::Result<Prepared> {
         let mut ready = Prepared { files: Vec::new(), notes: Vec::new(), _scratch: None };
         let mut scratch: Option<TempDir> = None;
         let mut gone = 0;
@@ -66,7 +72,7 @@ impl Sound {
                 continue;
             };
             let own = Ready {
-                name: file.name.rsplit('/').next().unwrap_or(&file.name).to_owned(),
+                name: called(&file.name, name, number),
                 kind: kind_of(&path),
                 bytes: about.len(),
                 path,
@@ -196,6 +202,17 @@ impl Sound {
     }
 }
 
+/// The name in the ticket of the file at this place.
+fn called(kept: &str, name: &str, number: usize) -> String {
+    let own = kept.rsplit('/').next().unwrap_or(kept);
+    let ending = own.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match (name, number) {
+        ("", _) => own.to_owned(),
+        (name, 0) => format!("{name}.{ending}"),
+        (name, _) => format!("{name}-{}.{ending}", number + 1),
+    }
+}
+
 fn kind_of(path: &Path) -> &'static str {
     wav::media_type(path.extension().and_then(|ending| ending.to_str()).unwrap_or_default())
 }
@@ -244,7 +261,7 @@ mod tests {
                 Some(lines) => fake(self.folder.path(), lines),
                 None => Encoder::new("/nowhere/ffmpeg".into()),
             };
-            Sound { format, encoder }.prepare(&self.shelf, kept, largest).await.unwrap()
+            Sound { format, encoder }.prepare(&self.shelf, kept, "", largest).await.unwrap()
         }
     }
 
@@ -297,8 +314,19 @@ mod tests {
         let kept = [house.kept("one.wav", 10)];
         house.shelf.remove("one.wav").unwrap();
         let sound = Sound { format: Format::AsItIs, encoder: Encoder::new("ffmpeg".into()) };
-        let error = sound.prepare(&house.shelf, &kept, 100).await.unwrap_err();
+        let error = sound.prepare(&house.shelf, &kept, "", 100).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn files_are_called_as_the_admin_wishes_and_told_apart() {
+        for (kept, name, number, expected) in [
+            ("a/+4930_201.wav", "", 0, "+4930_201.wav"),
+            ("a/+4930_201.wav", "recording", 0, "recording.wav"),
+            ("a/+4930_201-2.wav", "recording", 1, "recording-2.wav"),
+        ] {
+            assert_eq!(called(kept, name, number), expected);
+        }
     }
 
     #[test]

@@ -86,7 +86,10 @@ async fn attach(
     if let Some(delivered) = crm.attached(work, attachment, attempt).await? {
         return Ok(delivered);
     }
-    let prepared = match sound.prepare(shelf, &attachment.files, crm.largest_attachment()).await {
+    let prepared = match sound
+        .prepare(shelf, &attachment.files, &attachment.name, crm.largest_attachment())
+        .await
+    {
         Ok(prepared) => prepared,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(DeliveryError::Refused { reason: "the recording is not kept any more".to_owned() });

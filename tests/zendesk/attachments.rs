@@ -37,7 +37,7 @@ impl Scene {
 
     fn attachment(&self, public: bool) -> RecordingAttachment {
         let comment = "Recording of the call, 00:01:00".to_owned();
-        RecordingAttachment { ticket: self.ticket, files: Vec::new(), comment, public }
+        RecordingAttachment { ticket: self.ticket, files: Vec::new(), name: String::new(), comment, public }
     }
 
     /// Tries until it is done, as the dispatcher does.

@@ -11,6 +11,7 @@ pub(super) fn keep() -> KeepRules {
         name: file("{caller_number}_{agent_extension}"),
         give_up_after: SignedDuration::from_secs(600),
         attach: true,
+        shown: file("recording_{time}"),
         comment: template("Recording of {caller_number}"),
         public: false,
     }
@@ -86,6 +87,10 @@ fn a_recording_begins_at_the_answer_survives_a_transfer_and_is_kept_and_attached
     assert_eq!(sought.give_up, at(609));
     let Task::AttachRecording(attachment) = &told.owed[&5].task else { panic!("{:?}", told.owed) };
     assert_eq!((attachment.ticket, attachment.files.len()), (TicketId(35_436), 1));
+    assert!(
+        attachment.name.starts_with("recording_") && !attachment.name.contains("23125111"),
+        "{attachment:?}"
+    );
 }
 
 #[test]

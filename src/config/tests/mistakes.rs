@@ -295,6 +295,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "[journal]",
+        "[recording]\nattached_name = \"a/{time}\"\n[journal]",
+        "29:17: recording.attached_name",
+        "without slash",
+    ),
+    (
+        "[journal]",
         "[recording]\npath_map = [\"/var/spool\"]\n[journal]",
         "29:13: recording.path_map",
         "no pair of folders",
