@@ -158,6 +158,8 @@ impl Call {
     /// Owes what is to be done with the recording of a call that is over, or with the caller's message.
     pub(super) fn want_kept(&mut self, rules: &Rules, step: &mut Step) {
         let Phase::Ended { at: ended, .. } = self.phase else { return };
+        // Nothing must be waited for that the config does not want any more.
+        self.recorded.awaits_ticket = false;
         let Some(Fetched { rules: keep, files, began, message }) = self.fetched(rules) else { return };
         if self.recorded.keep == Once::NotYet {
             if files.is_empty() {

@@ -345,6 +345,19 @@ fn the_message_of_a_further_attempt_goes_into_the_earlier_ticket() {
 }
 
 #[test]
+fn a_message_that_the_house_does_not_want_any_more_keeps_no_call() {
+    let mut board = Board::with_messages();
+    board.leaves_a_message(0, "1.1");
+    board.leaves_a_message(100, "1.2");
+    board.keeps(112, "1.2", 1);
+    let second: CallId = "main/1.2".parse().unwrap();
+    assert!(board.book.get(&second).unwrap().open(), "it waits for the ticket of the first");
+    board.rules = with_each_group(board.rules.clone(), |group| group.message = None);
+    board.ticket(200, "1.1", 17);
+    assert!(!board.book.get(&second).unwrap().open());
+}
+
+#[test]
 fn a_message_waits_for_the_earlier_ticket_while_the_crm_is_away() {
     for refused in [false, true] {
         let mut board = Board::with_messages();
