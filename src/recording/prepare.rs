@@ -51,7 +51,8 @@ pub struct Prepared {
 }
 
 impl Sound {
-    /// Makes kept files ready; `name` is what they are called in the ticket, empty: as they are kept. What cannot be made as wished goes as it is; what does not fit is told.
+    /// Makes kept files ready; `name` is what they are called in the ticket, empty: as they are kept. What cannot be
+    /// made as wished goes as it is; what does not fit is told.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when none of the files is kept any more; else when the disk fails.

@@ -59,12 +59,15 @@ pub(super) fn upload_deliverer(
     sound: Sound,
     observing: bool,
 ) -> impl Fn(Arc<Work>, Attempt) -> Delivery {
+    let latest = tokio::time::Instant::now() + FIRST_MATCH;
     move |work, attempt| {
         let (crm, directory, shelf, sound) = (crm.clone(), directory.clone(), shelf.clone(), sound.clone());
         Box::pin(async move {
             match &work.task {
                 _ if observing => Ok(observe::pretend(&work)),
                 Task::AttachRecording(attachment) => {
+                    // The comment is the default agent's.
+                    let _ = tokio::time::timeout_at(latest, directory.first_read()).await;
                     attach(&crm, &directory, &shelf, &sound, &work, attachment, attempt).await
                 }
                 _ => Err(DeliveryError::Refused { reason: "this is no recording".to_owned() }),
