@@ -2,20 +2,25 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{ConfigFile, Exit, Format, complain, print};
+use crate::archive::diary::RunLock;
 use crate::archive::forget::forget;
-use crate::archive::{KeptFile, Settings};
+use crate::archive::{DiaryFile, KeptFile, Settings};
 use crate::call::{CallId, KeptRecording, RecordingAttachment, Task, Work};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{Config, Environment, Secrets};
 use crate::journal::{Journal, JournalError, KeptRow};
 use crate::recording::Shelf;
 use crate::{assembly, causes, kept, rules};
+
+/// How long a run of the archive is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// List kept recordings, verify them, or forget those of a call everywhere
 ///
@@ -208,8 +213,17 @@ impl Told {
 async fn forget_everywhere(row: &KeptRow, shelf: &Shelf, config: &Config) -> Exit {
     let mut told = Told { failed: false };
     forget_attachment(row, config, &mut told).await;
+    // Held to the end: a run in between would copy what is still here.
+    let mut no_run = None;
     if let Some(settings) = assembly::archive(config) {
-        forget_copies(row, shelf, &settings, &mut told).await;
+        match lock(&settings).await {
+            Ok(Some(lock)) => {
+                no_run = Some(lock);
+                forget_copies(row, shelf, &settings, &mut told).await;
+            }
+            Ok(None) => told.failed("the share: a run is under way (`ringdesk archive status`)"),
+            Err(error) => told.failed(&format!("the share: the archive's own notes cannot be used: {error}")),
+        }
     }
     // Last: the share's copies are found by the time of the file here.
     for file in &row.files {
@@ -233,11 +247,25 @@ async fn forget_everywhere(row: &KeptRow, shelf: &Shelf, config: &Config) -> Exi
             Err(error) => told.failed(&format!("{} cannot be deleted: {error}", file.name)),
         }
     }
+    drop(no_run);
     if told.failed {
         complain("not everything is forgotten: the file here is kept until all else is; say it again later");
         return Exit::Unavailable;
     }
     Exit::Done
+}
+
+/// Waits a while for a run that is under way.
+async fn lock(settings: &Settings) -> std::io::Result<Option<RunLock>> {
+    let file = DiaryFile::new(settings.diary.clone());
+    let begun = clock::instant();
+    loop {
+        let lock = file.lock()?;
+        if lock.is_some() || begun.elapsed() > PATIENCE {
+            return Ok(lock);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 async fn forget_attachment(row: &KeptRow, config: &Config, told: &mut Told) {
